@@ -1,0 +1,321 @@
+"""Every noun of Shike, before any behaviour: states, policies, and the records that stores keep.
+
+Times are `int` UTC microseconds, durations end in `_seconds`. Records are msgspec structs written as arrays:
+the record version comes first, fields are only ever appended, each with a default, so that a program one
+version older or newer reads them (`tests/unit/test_records.py` holds the golden bytes).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from shike.bounds import BAND_DEFAULT, MISFIRE_GRACE_SECONDS
+
+RECORD_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 1
+NEVER: Final = 0  # an instant that is not set
+
+
+class State(IntEnum):
+    """Where a run is. `PENDING` is a predicate on the shared lane (`run_at` ≤ the store's now), never a write."""
+
+    WAITING = 0  # for a permit, an approval or other runs
+    SCHEDULED = 1  # in a lane, run_at ahead
+    PENDING = 2  # in a lane, eligible now
+    ASSIGNED = 3  # in one worker's own lane
+    RUNNING = 4  # leased to a session
+    SUCCESS = 5
+    FAILED = 6  # an attempt failed; in a lane again, eligible at run_at
+    DEAD = 7
+    CANCELLED = 8
+    SKIPPED = 9
+
+
+TERMINAL: Final = frozenset({State.SUCCESS, State.DEAD, State.CANCELLED, State.SKIPPED})
+IN_LANE: Final = frozenset({State.SCHEDULED, State.PENDING, State.FAILED})
+
+ALLOWED: Final[dict[State, frozenset[State]]] = {
+    State.WAITING: frozenset({State.SCHEDULED, State.DEAD, State.CANCELLED, State.SKIPPED}),
+    State.SCHEDULED: frozenset(
+        {State.SCHEDULED, State.PENDING, State.WAITING, State.ASSIGNED, State.RUNNING, State.CANCELLED}
+        | {State.SKIPPED, State.DEAD}
+    ),
+    State.PENDING: frozenset(
+        {State.SCHEDULED, State.WAITING, State.ASSIGNED, State.RUNNING, State.CANCELLED, State.SKIPPED} | {State.DEAD}
+    ),
+    State.ASSIGNED: frozenset({State.SCHEDULED, State.RUNNING, State.CANCELLED, State.SKIPPED, State.DEAD}),
+    State.RUNNING: frozenset(
+        {State.SUCCESS, State.FAILED, State.SCHEDULED, State.DEAD, State.CANCELLED, State.SKIPPED}
+    ),
+    State.FAILED: frozenset(
+        {State.SCHEDULED, State.PENDING, State.ASSIGNED, State.RUNNING, State.DEAD, State.CANCELLED} | {State.SKIPPED}
+    ),
+    State.SUCCESS: frozenset(),
+    State.DEAD: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.SKIPPED: frozenset(),
+}
+
+
+def may_move(old: State, new: State) -> bool:
+    """Whether the one table of moves (P6) has this one."""
+    return new in ALLOWED[old]
+
+
+class Misfire(StrEnum):
+    """What becomes of a moment that was not started within the grace time."""
+
+    SKIP = "skip"  # it does not run; a row says so
+    ONCE = "once"  # of all that were missed, the latest runs
+    ALL = "all"  # each runs, oldest first, capped and rate-limited, after new work
+    WITHIN = "within"  # as ALL, for moments younger than the window; older ones are skipped
+
+
+class Overlap(StrEnum):
+    """What becomes of a moment whose predecessor is not over yet, anywhere in the cluster."""
+
+    ALLOW = "allow"  # it starts, up to `overlap_max` at a time (0: no limit)
+    SKIP = "skip"  # it does not run
+    QUEUE_ONE = "queue_one"  # one waits; a further one replaces none and is skipped
+    QUEUE_ALL = "queue_all"  # all wait, in order
+    CANCEL_PREVIOUS = "cancel_previous"  # the running one is asked to stop; this one follows it
+    REPLACE = "replace"  # the latest waits and takes the place of the one that waited before
+
+
+class OnUnknown(StrEnum):
+    """What an attempt means whose process died before it could say how it ended."""
+
+    REPEAT = "repeat"  # run it again: the handler is idempotent
+    FAIL = "fail"  # to the dead letters, with that reason: repeating would do harm
+    ASK = "ask"  # to the dead letters until a person replays or drops it
+
+
+class Executor(StrEnum):
+    """What a handler runs on."""
+
+    ASYNC = "async"  # the worker's event loop
+    THREAD = "thread"  # a thread of a bounded pool
+    PROCESS = "process"  # a warm child process that can be killed
+    COMMAND = "command"  # a program given as argv, never through a shell
+
+
+class Growth(StrEnum):
+    """How the pause grows from one retry to the next."""
+
+    FIXED = "fixed"
+    INCREMENTAL = "incremental"  # base, 2 x base, 3 x base …
+    EXPONENTIAL = "exponential"  # base, factor x base, factor² x base …
+    LISTED = "listed"  # as written; the last one repeats
+
+
+class Backoff(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How often a failed run is tried, and how long it rests in between. `attempts` counts the first try."""
+
+    attempts: int = 1
+    growth: Growth = Growth.EXPONENTIAL
+    base_seconds: float = 1.0
+    factor: float = 2.0
+    delays_seconds: tuple[float, ...] = ()
+    max_seconds: float = 3600.0
+    jitter: float = 0.1  # each pause is drawn from [pause x (1 - jitter), pause x (1 + jitter)]
+
+
+class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one run sets differently from its task. None: as the task says."""
+
+    retry: Backoff | None = None
+    timeout_seconds: float | None = None
+    on_unknown: OnUnknown | None = None
+    keep_result: bool | None = None
+    repeat_seconds: float | None = None  # fixed delay: the next moment is so long after this run's end
+
+
+class Run(Struct, frozen=True, array_like=True, gc=False):
+    """One thing to be done once, as it was submitted or planned. Never changes."""
+
+    version: int
+    id: int
+    task: str
+    args: bytes = b""  # JSON `[[positional…], {named…}]`, through the codec
+    queue: str = "default"
+    band: int = BAND_DEFAULT
+    due_at: int = NEVER  # the promise: lateness is measured from it
+    created_at: int = NEVER
+    key: str = ""  # the caller's business key
+    schedule: str = ""
+    moment: int = NEVER  # the schedule's nominal instant; with `schedule` the identity of this run
+    ordinal: int = 0
+    next_due_at: int = NEVER  # of the schedule's following moment, for `Misfire.ONCE`
+    misfire: Misfire = Misfire.ALL
+    misfire_seconds: float = 0.0  # start later than due_at by more than this is a misfire; 0: never one
+    expires_at: int = NEVER  # not started by then: it is skipped
+    gate: str = ""  # the permit it must hold before it enters a lane
+    replay_of: int = 0
+    options: bytes = b""  # `Options` as JSON; empty: none
+    owner: str = ""  # whom a dead letter belongs to
+    schedule_version: int = 0
+
+
+class Live(Struct, gc=False):
+    """A run that is not over, with what changes about it."""
+
+    run: Run
+    state: State
+    run_at: int  # when it is eligible: moved by retry, snooze, reschedule
+    band: int
+    attempts: int = 0  # ended attempts that count; the next one is attempts + 1
+    crashes: int = 0  # processes that died while they ran nothing but this
+    version: int = 1  # grows with each change; operators compare it
+    token: int = 0  # of the lease that holds it; 0: none
+    suspect: bool = False  # rescued from a dead process: next claimed alone
+    cancel: str = ""  # why somebody asked for it to stop
+    progress: bytes = b""
+
+
+class Ended(Struct, frozen=True, gc=False):
+    """A run that is over: its last state, for ever."""
+
+    run: Run
+    state: State
+    ended_at: int
+    attempts: int
+    token: int  # of the accepted attempt; 0 where none ran
+    session: str
+    reason: str = ""
+    result: bytes = b""
+    trace: bytes = b""  # the last attempt, packed: `Attempt`
+    replayed_as: int = 0
+
+
+class Attempt(Struct, frozen=True, array_like=True, gc=False):
+    """One try of a run by one worker: what is written, once, with its acknowledgement."""
+
+    version: int
+    number: int
+    token: int
+    session: str
+    state: State
+    claimed_at: int = NEVER
+    started_at: int = NEVER
+    ended_at: int = NEVER
+    error: str = ""  # type and message
+    traceback: str = ""
+    steps: tuple[tuple[str, int, int], ...] = ()  # (name, started_at, duration in µs)
+    worker: str = ""
+
+
+class SessionState(StrEnum):
+    """A session lives once and dies once."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """One process start of a node, worker or client, under a random identity."""
+
+    id: str
+    number: int  # from the store, never used again: the high part of this session's run ids
+    name: str
+    kind: str  # "client", "worker", "node", "all"
+    host: str
+    pid: int
+    started_at: int
+    expires_at: int  # by the store's clock; 0: does not beat (clients)
+    beat: int = 0  # the number of the last beat
+    claimed: int = 0  # the highest claim number granted
+    state: SessionState = SessionState.OPEN
+    reason: str = ""
+    protocol: int = PROTOCOL_VERSION
+    load: bytes = b""
+    closed_at: int = NEVER
+
+
+class Lease(Struct, frozen=True, kw_only=True):
+    """The time-limited right of a session to the batch of one claim. It lasts as long as its session."""
+
+    token: int
+    session: str
+    claim: int
+    granted_at: int
+    run_ids: tuple[int, ...]
+    open_ids: tuple[int, ...]  # not settled yet
+    solo: bool = False  # granted for a suspect, alone
+
+
+class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task, a trigger, arguments and policies, under `group/name`. Each edit makes a new version."""
+
+    name: str
+    task: str
+    trigger: bytes  # as `shike.trigger` encodes it; opaque to stores
+    version: int = 0  # given by the store
+    args: bytes = b""
+    queue: str = "default"
+    band: int = BAND_DEFAULT
+    misfire: Misfire = Misfire.ONCE
+    misfire_grace_seconds: float = MISFIRE_GRACE_SECONDS
+    misfire_window_seconds: float = 0.0
+    overlap: Overlap = Overlap.ALLOW
+    overlap_max: int = 0
+    jitter_seconds: float = 0.0
+    start_at: int = NEVER
+    end_at: int = NEVER
+    count: int = 0  # moments in all; 0: without end
+    expires_seconds: float = 0.0
+    options: bytes = b""
+    owner: str = ""
+    tz_version: str = ""
+    spread: str = ""  # the seed of `H` and of jitter; the name where empty
+    created_at: int = NEVER
+    after_end: bool = False  # fixed delay: planned by the step that settles the run before
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """How far a schedule has been planned, and whether it is paused."""
+
+    schedule: Schedule
+    cursor: int = NEVER  # the last moment that has a row
+    ordinal: int = 0
+    plan_at: int = NEVER  # when the planner has to look again
+    paused: bool = False
+    reason: str = ""
+    resume_at: int = NEVER
+    deleted: bool = False
+
+
+class Fate(StrEnum):
+    """Why a row of the timetable has no run of its own, or what became of it."""
+
+    PLANNED = "planned"  # it has a run; that run's state is the answer
+    MISSED = "missed"  # nobody was there to plan it in time
+    COALESCED = "coalesced"  # a later moment ran in its place
+    PAUSED = "paused"  # the schedule was paused
+    WITHDRAWN = "withdrawn"  # an edit or removal took it back before it was claimed
+    CAPPED = "capped"  # over the number of moments that are caught up with
+
+
+class TimetableRow(Struct, frozen=True, array_like=True, gc=False):
+    """One planned moment, or one range of `count` moments from `moment` to `until` that did not run."""
+
+    schedule: str
+    version: int
+    moment: int
+    until: int
+    count: int
+    fate: Fate
+    run_id: int = 0
+    due_at: int = NEVER
+    state: int = -1  # the run's last state, kept when its history is dropped; -1: look at the run
+
+
+class Bucket(Struct, frozen=True, kw_only=True):
+    """A range of virtual buckets, owned by one node under an epoch that only grows."""
+
+    low: int
+    high: int  # inclusive
+    owner: str = ""
+    epoch: int = 0

@@ -1,0 +1,1 @@
+"""TRUTH: the store protocol and its implementations, chosen by URL."""

@@ -1,0 +1,503 @@
+"""The store protocol: thirteen write verbs, each one atomic step that may be repeated, and the read side.
+
+Three rules hold for every store and every verb:
+
+1. *The store's clock decides.* Nothing is granted, expired or purged by a time that a caller sent.
+2. *A worker's verb carries its lease.* `(run, token, session)` is compared with the lease in the same step
+   (P3); an operator's verb compares the run's `version`; a node's write carries its bucket's epoch.
+3. *A repeat is harmless.* A caller that did not hear an answer sends the same words again and is told what
+   became of the first: a claim repeats its batch, a settled acknowledgement is `ALREADY`, a submitted run is
+   found, a plan finds its cursor moved.
+
+Policies (retry, dedupe, overlap, catch-up) are no part of a store. They are compiled, elsewhere, to *guards*
+(checked) and *effects* (done) of a verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum, StrEnum
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct, field
+
+from shike.bounds import BANDS
+from shike.model import (
+    Attempt,
+    Bucket,
+    Ended,
+    Live,
+    Planned,
+    Run,
+    Schedule,
+    Session,
+    State,
+    TimetableRow,
+)
+
+# ---------------------------------------------------------------- guards and effects
+
+
+class Absent(Struct, frozen=True, tag=True):
+    """Guard: the business key is not remembered. Where it holds, the key is remembered for `seconds`."""
+
+    key: str
+    seconds: float
+
+
+class Below(Struct, frozen=True, tag=True):
+    """Guard: fewer than `cap` runs hold the permit `key`. Where it holds, this run becomes a holder until it ends."""
+
+    key: str
+    cap: int
+
+
+Guard: TypeAlias = Absent | Below
+
+
+class PlanNext(Struct, frozen=True, tag=True):
+    """Effect: plan the next moment of a fixed-delay schedule, counted from the store's now, if `version` still stands.
+
+    The run is `entry` with `due_at`, `moment` and `run_at` set to now + `delay_seconds`.
+    """
+
+    schedule: str
+    version: int
+    delay_seconds: float
+    entry: Entry
+
+
+class Insert(Struct, frozen=True, tag=True):
+    """Effect: submit one more run in the same step."""
+
+    entry: Entry
+
+
+class Replayed(Struct, frozen=True, tag=True):
+    """Effect: note on a dead letter that `run_id` was run again as the run this belongs to. Refused if it was before."""
+
+    run_id: int
+
+
+Effect: TypeAlias = PlanNext | Insert | Replayed
+
+
+# ---------------------------------------------------------------- what verbs take and answer
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """A run on its way in. `run_at` 0: due_at. `delay_seconds` ≥ 0: due and eligible that long after the store's now."""
+
+    run: Run
+    run_at: int = 0
+    delay_seconds: float = -1.0
+    guards: tuple[Guard, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+
+class Submitted(Struct, frozen=True, gc=False):
+    """The answer to one entry: its id, or that of the run which holds the key already (`fresh` is then False)."""
+
+    run_id: int
+    fresh: bool
+    due_at: int
+    refused: str = ""  # the guard that did not hold, where nothing was stored
+
+
+class NewSession(Struct, frozen=True, kw_only=True):
+    """A process that presents itself. `identity` is random and never used twice."""
+
+    identity: str
+    name: str
+    kind: str
+    host: str
+    pid: int
+    lease_seconds: float  # 0: it does not beat and holds nothing
+    protocol: int
+
+
+class Beat(Struct, frozen=True, kw_only=True):
+    """One sign of life renews everything the session holds.
+
+    `received` is the highest claim whose reply arrived and `holds` the tokens of the leases it still works on: any
+    older lease that is not named is released, so a lost reply cannot be kept alive by beats.
+    """
+
+    session: str
+    number: int  # grows; an older beat that comes late changes nothing
+    lease_seconds: float
+    received: int
+    holds: tuple[int, ...]
+    load: bytes = b""
+    progress: tuple[tuple[int, int, bytes], ...] = ()  # (run id, token, what the handler reported)
+
+
+class BeatReply(Struct, frozen=True, kw_only=True):
+    """What a session learns with each beat."""
+
+    now: int
+    expires_at: int
+    cancels: tuple[tuple[int, int], ...] = ()  # (run id, token) that should stop
+    eligible: tuple[str, ...] = ()  # queues with work that could be claimed now: the polling fallback
+
+
+class Want(Struct, frozen=True, gc=False):
+    """How many runs of one queue, of which at most `backlog` from the backlog band."""
+
+    queue: str
+    count: int
+    backlog: int
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A request for work. `number` counts a session's claims from 1, one at a time; a repeat returns the same batch."""
+
+    session: str
+    number: int
+    wants: tuple[Want, ...]
+    tasks: frozenset[str]  # only these are granted
+    solo: bool = True  # whether a suspect may be granted (alone)
+    bands: tuple[int, ...] = tuple(range(BANDS))  # the order in which bands are served
+
+
+class Claimed(Struct, frozen=True, gc=False):
+    """One granted run. `attempt` counts from 1."""
+
+    run: Run
+    token: int
+    attempt: int
+    run_at: int
+    crashes: int = 0
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """The answer to a claim. `solo`: one suspect, to be run isolated. `more`: the store had more to give."""
+
+    number: int
+    now: int
+    runs: list[Claimed]
+    solo: bool = False
+    more: bool = False
+    next_at: int = 0  # the earliest run_at still ahead in the wanted queues; 0: none
+
+
+class Ack(Struct, frozen=True, gc=False):
+    """How an attempt ended. `state` is where the run goes: a terminal state, FAILED (again at `run_at`), or
+    SCHEDULED (snoozed or given back: the attempt does not count)."""
+
+    run_id: int
+    token: int
+    state: State
+    delay_seconds: float = 0.0  # FAILED, SCHEDULED: eligible so long after the store's now …
+    run_at: int = 0  # … or at this instant, where it is set
+    reason: str = ""
+    result: bytes = b""
+    trace: bytes = b""  # the packed `Attempt`; empty where nothing began
+    effects: tuple[Effect, ...] = ()
+
+
+class Answer(IntEnum):
+    """What became of an acknowledgement or a change."""
+
+    ACCEPTED = 0
+    ALREADY = 1  # this very acknowledgement was accepted before
+    REFUSED = 2  # the lease is another's now, or the row is no longer as the caller saw it
+    UNKNOWN = 3  # nothing is known of such a run
+    ASKED = 4  # a running run was asked to stop; its worker will say how it ended
+    GUARDED = 5  # a guard did not hold; nothing was changed
+
+
+class Move(Struct, frozen=True, kw_only=True):
+    """A change to a run that is not settled by its worker: by an operator or a node.
+
+    `to`: SCHEDULED (admitted, promoted, rescheduled), CANCELLED, SKIPPED or DEAD. A running run can only be asked to
+    stop. None for `run_at` or `band` leaves it.
+    """
+
+    run_id: int
+    version: int  # of the `Live` the caller saw; 0: any, for an operator's plain words
+    to: State
+    run_at: int | None = None
+    band: int | None = None
+    reason: str = ""
+    guards: tuple[Guard, ...] = ()
+
+
+class PlannedMoment(Struct, frozen=True, gc=False):
+    """A moment and the run it becomes."""
+
+    moment: int
+    ordinal: int
+    due_at: int
+    entry: Entry
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """One step of planning: moves the cursor of `schedule` from `cursor` to `to`, and writes what lies between.
+
+    Refused as a whole if the schedule's version or cursor is another, or the epoch is old. A moment that has a row
+    already is left as it is: its identity is `(schedule, moment)`.
+    """
+
+    schedule: str
+    version: int
+    cursor: int
+    to: int
+    ordinal: int
+    plan_at: int
+    bucket: int
+    epoch: int
+    moments: tuple[PlannedMoment, ...] = ()
+    ranges: tuple[TimetableRow, ...] = ()
+
+
+class Freed(Struct, frozen=True, kw_only=True):
+    """What a rescue put back: eligible again, or dead because of what its task said of unknown outcomes."""
+
+    requeued: tuple[int, ...] = ()
+    dead: tuple[int, ...] = ()
+    left: bool = False  # more leases of that session remain
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """What to keep, in seconds before the store's now."""
+
+    success_seconds: float
+    dead_seconds: float
+    receipt_seconds: float
+    session_seconds: float
+    rows_max: int
+
+
+class Hint(Struct, frozen=True, gc=False):
+    """Told to listeners after a commit. Hints may be lost, doubled or late; nothing may depend on them but latency."""
+
+    kind: HintKind
+    queue: str = ""
+    at: int = 0  # DUE: the run_at
+    run_ids: tuple[int, ...] = ()  # ENDED, CANCEL
+    name: str = ""  # SCHEDULE, GATE
+
+
+class HintKind(StrEnum):
+    DUE = "due"  # a run entered a lane of `queue`, eligible at `at`
+    GATED = "gated"  # a run waits for the permit `name`, from `at`
+    FREED = "freed"  # a holder of the permit `name` ended
+    ENDED = "ended"  # these runs are over
+    CANCEL = "cancel"  # these running runs should stop
+    SCHEDULE = "schedule"  # the schedule `name` was made, changed or needs planning
+    QUEUE = "queue"  # `queue` was paused or resumed
+
+
+# ---------------------------------------------------------------- the read side
+
+
+class Gated(Struct, frozen=True, gc=False):
+    """A run that waits for its permit, with what is known of it."""
+
+    run_id: int
+    version: int
+    gate: str
+    run_at: int
+
+
+class RunFilter(Struct, frozen=True, kw_only=True):
+    """Which runs a list shows, newest first. Empty: all."""
+
+    states: tuple[State, ...] = ()
+    task: str = ""
+    queue: str = ""
+    schedule: str = ""
+    key: str = ""
+    before: int = 0  # run id to go on from
+    limit: int = 50
+
+
+class Control(Struct, frozen=True, kw_only=True):
+    """A small row of settings or switches, changed by compare-and-set. `queue/NAME` = b"paused …" pauses a queue."""
+
+    key: str
+    value: bytes
+    version: int
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """How much there is of what."""
+
+    waiting: int = 0
+    scheduled: int = 0
+    eligible: int = 0
+    running: int = 0
+    failed: int = 0
+    ended: dict[str, int] = field(default_factory=dict)  # by state name
+    dead: int = 0
+    by_queue: dict[str, int] = field(default_factory=dict)  # live runs
+
+
+class Query(Protocol):
+    """The read side. No read changes anything, and none is part of a promise but `P7`'s audit."""
+
+    async def now(self) -> int:
+        """The store's clock, UTC µs."""
+        ...
+
+    async def live(self, run_id: int) -> Live | None: ...
+    async def ended(self, run_id: int) -> Ended | None: ...
+    async def find(self, run_id: int) -> Live | Ended | None: ...
+    async def runs(self, wanted: RunFilter) -> list[Live | Ended]: ...
+    async def attempts(self, run_id: int) -> list[Attempt]:
+        """Every attempt of a run that was written down, oldest first."""
+        ...
+
+    async def due(self, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
+        """(run_at, queue) of runs in shared lanes of virtual buckets low…high with after < run_at ≤ until,
+        earliest first, one entry per distinct (run_at, queue)."""
+        ...
+
+    async def gated(self, low: int, high: int, after: int, until: int, limit: int) -> list[Gated]:
+        """Runs that wait for a permit, by run_at, in the same window."""
+        ...
+
+    async def holders(self, gate: str) -> list[int]:
+        """The runs that hold a permit, in the order they got it."""
+        ...
+
+    async def gate_waiters(self, gate: str) -> list[Gated]:
+        """The runs that wait for one permit, by (run_at, id)."""
+        ...
+
+    async def schedule(self, name: str) -> Planned | None: ...
+    async def schedules(self) -> list[Planned]: ...
+    async def to_plan(self, low: int, high: int, until: int, limit: int) -> list[Planned]:
+        """Schedules of these virtual buckets whose plan_at ≤ until (paused ones too), earliest first."""
+        ...
+
+    async def timetable(self, schedule: str, start: int, end: int) -> list[TimetableRow]:
+        """Rows that touch [start, end), by moment."""
+        ...
+
+    async def sessions(self, *, all: bool = False) -> list[Session]:
+        """Open sessions that beat, or all that are remembered."""
+        ...
+
+    async def held(self, session: str) -> int:
+        """How many leases of this session are not settled."""
+        ...
+
+    async def buckets(self) -> list[Bucket]: ...
+    async def dead(self, limit: int, before: int = 0, task: str = "") -> list[Ended]:
+        """Dead letters, newest first."""
+        ...
+
+    async def controls(self, prefix: str) -> list[Control]: ...
+    async def counts(self) -> Counts: ...
+
+
+# ---------------------------------------------------------------- the write side
+
+
+class Store(Query, Protocol):
+    """Where the truth is. `buckets` is the number of virtual buckets, fixed when the store is made."""
+
+    url: str
+    namespace: str
+    virtual_buckets: int
+
+    async def open(self) -> None:
+        """Connect, check that this is a Shike store of a version we can read, migrate. Raises `ForeignStore`."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was handed over, then let go. Idempotent."""
+        ...
+
+    def listen(self, callback: Callable[[Hint], None]) -> Callable[[], None]:
+        """Be told of commits, here and in other processes where the store can; returns the way to stop. The callback
+        is called in the event loop that called `listen`, and must not block."""
+        ...
+
+    def is_gone(self, session: str) -> bool:
+        """Whether the store can prove, without waiting for a lease, that the session's process is dead."""
+        ...
+
+    async def open_session(self, new: NewSession) -> Session:
+        """Register a process under its random identity; gives it a number that is never used again."""
+        ...
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        """Renew all leases and buckets of a session. Raises `SessionClosed` once it was closed, for ever."""
+        ...
+
+    async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
+        """Close a session for ever. `seen_beat`: only if its last beat is still that one and its time is over by the
+        store's clock or its process is provably gone (a rescuer's words); None: the session's own good-bye.
+        False if it was not closed. Repeating is harmless: a closed session answers True."""
+        ...
+
+    async def free(self, session: str, limit: int) -> Freed:
+        """Give back what a *closed* session held, at most `limit` leases: runs become eligible now as
+        suspects (claimed alone next); the lost attempt is written down but does not count as a failure. What was leased alone counts a crash: at CRASHES_MAX it
+        goes to the dead letters as poison. A task's `on_unknown` other than REPEAT (in the run's options) sends it
+        there at once. Buckets of the session lose their owner."""
+        ...
+
+    async def submit(self, entries: Sequence[Entry], *, repeat: bool = False) -> list[Submitted]:
+        """Store runs, all of them or none; a guard that does not hold skips its own entry only, and says so.
+        A run with a `gate` starts WAITING for its permit. `repeat`: the first answer was lost, so look whether
+        these very ids were stored (or even ended) before."""
+        ...
+
+    async def claim(self, claim: Claim) -> Batch:
+        """Lease eligible runs: run_at ≤ the store's now, band by band in the order asked for, by (run_at, id) inside
+        a band, only tasks and queues asked for, no paused queue. One suspect is granted alone. Raises
+        `SessionClosed` for a session that is closed or whose lease is over."""
+        ...
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        """Accept how attempts ended, each compared with its lease (P3). Terminal runs leave the live tables for the
+        history with their permits and effects in the same step. Never raises for a stale one: it answers."""
+        ...
+
+    async def move(self, moves: Sequence[Move]) -> list[Answer]:
+        """Change runs that are not settled by a worker; each is its own compare-and-set."""
+        ...
+
+    async def plan(self, plan: Plan) -> bool:
+        """Write moments and move the cursor in one step. False: another was there first, look again.
+        Raises `StaleEpoch` if the bucket has another owner."""
+        ...
+
+    async def put_schedule(self, schedule: Schedule, *, expect: int | None, plan_at: int) -> Planned:
+        """Make or edit a schedule. `expect`: the version seen (None: whatever it is; 0: must not exist), else
+        `Conflict`. The same definition again changes nothing. An edit withdraws unclaimed future moments of the old
+        version, each with its row, and sets the cursor to the store's now."""
+        ...
+
+    async def control_schedule(
+        self,
+        name: str,
+        *,
+        paused: bool | None = None,
+        reason: str = "",
+        resume_at: int = 0,
+        delete: bool = False,
+    ) -> Planned:
+        """Pause (unclaimed future runs are withdrawn), resume (planning goes on from now), or delete. `NotFound`."""
+        ...
+
+    async def own(self, session: str, low: int, high: int, epoch: int) -> Bucket:
+        """Take or keep a bucket: granted if it is owned by this session, by nobody or by a closed session, and `epoch`
+        is the last one seen; taking it makes a higher one. Otherwise `Conflict` with the facts."""
+        ...
+
+    async def put(self, key: str, value: bytes | None, *, expect: int | None) -> Control | None:
+        """Write a control row (None deletes it), by compare-and-set on its version. Raises `Conflict`."""
+        ...
+
+    async def purge(self, keep: Retention) -> int:
+        """Drop what is older than it has to be kept, at most `rows_max` rows or one partition; how much went."""
+        ...
+
+    async def drop_dead(self, run_ids: Sequence[int]) -> int:
+        """Forget dead letters a person has dealt with; how many there were. Their last state stays in the timetable."""
+        ...
