@@ -22,6 +22,19 @@ CATCH_UP_MOMENTS_MAX = 1_000  # most missed moments that `all` plans; the rest i
 CATCH_UP_PER_SECOND = 100  # so that a day's backlog arrives as a stream, not as a wall
 MISFIRE_GRACE_SECONDS = 60.0  # a start this late is still on time enough
 
+# Saying when.
+DURATION_SECONDS_MAX = 100 * 366 * 86_400  # a century: anything longer is a wrong unit
+EVERY_SECONDS_MIN = 0.001  # a faster interval is a loop, not a schedule
+CRON_CHARS_MAX = 1_000  # a list of every minute is 169; longer ones are a mistake or an attack
+CRON_YEAR_MAX = 2199  # a year field beyond is a slip of the pen
+SEARCH_YEARS = 100  # a day pattern comes back within 40 years (a fifth Monday in February, over 2100)
+SEARCH_CANDIDATES = 10_000  # moments looked at before two triggers are said never to meet
+BETWEEN_MOMENTS = 10_000  # of one listing; a longer one is read in pages
+COUNT_MOMENTS = 100_000  # counted one by one where no arithmetic is known; then a floor is told
+TRIGGER_PARTS_MAX = 64  # of one combination
+TRIGGER_DEPTH_MAX = 8  # of combinations in combinations
+CALENDAR_RULES_MAX = 4_000  # ten years of single days
+
 # Read-ahead.
 READ_AHEAD_SECONDS = 5.0  # the timer holds what is due this soon …
 READ_AHEAD_RUNS = 10_000  # … and at most so much of it: memory is a cache with a fixed size

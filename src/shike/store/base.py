@@ -74,7 +74,7 @@ class Insert(Struct, frozen=True, tag=True):
 
 
 class Replayed(Struct, frozen=True, tag=True):
-    """Effect: note on a dead letter that `run_id` was run again as the run this belongs to. Refused if it was before."""
+    """Effect: note on a dead letter that `run_id` was run again as the run this belongs to. Refused if done before."""
 
     run_id: int
 
@@ -86,7 +86,7 @@ Effect: TypeAlias = PlanNext | Insert | Replayed
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """A run on its way in. `run_at` 0: due_at. `delay_seconds` ≥ 0: due and eligible that long after the store's now."""
+    """A run on its way in. `run_at` 0: due_at. `delay_seconds` ≥ 0: due and eligible so long after the store's now."""
 
     run: Run
     run_at: int = 0
@@ -436,9 +436,9 @@ class Store(Query, Protocol):
 
     async def free(self, session: str, limit: int) -> Freed:
         """Give back what a *closed* session held, at most `limit` leases: runs become eligible now as
-        suspects (claimed alone next); the lost attempt is written down but does not count as a failure. What was leased alone counts a crash: at CRASHES_MAX it
-        goes to the dead letters as poison. A task's `on_unknown` other than REPEAT (in the run's options) sends it
-        there at once. Buckets of the session lose their owner."""
+        suspects (claimed alone next); the lost attempt is written down but does not count as a failure. What was
+        leased alone counts a crash: at CRASHES_MAX it goes to the dead letters as poison. `on_unknown` other than
+        REPEAT in the run's options sends it there at once. Buckets of the session lose their owner."""
         ...
 
     async def submit(self, entries: Sequence[Entry], *, repeat: bool = False) -> list[Submitted]:
