@@ -1,0 +1,263 @@
+"""A task: a named handler with its defaults, and how its arguments and results become JSON and back.
+
+Arguments travel as one JSON object by parameter name, so a stored run can be read by people and by a newer
+signature. What JSON cannot hold is refused where it is given, never at the worker: NaN, infinities, lone
+surrogates, unknown parameters, wrong types. Dataclasses, msgspec structs and pydantic models are taken as they are.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any, get_type_hints
+
+import msgspec
+
+from shike.bounds import ARGS_BYTES_MAX, BAND_DEFAULT, NAME_CHARS_MAX, RESULT_BYTES_MAX
+from shike.errors import BadArguments, BadInput, TooLarge
+from shike.model import Backoff, Executor, OnUnknown
+
+EMPTY = b"{}"
+NO_RESULT = b"null"
+
+
+class Definition:
+    """A handler under its name, with what holds for each of its runs unless a run says otherwise."""
+
+    def __init__(
+        self,
+        name: str,
+        handler: Callable[..., Any] | None,
+        *,
+        executor: Executor | None = None,
+        queue: str = "default",
+        band: int = BAND_DEFAULT,
+        retry: Backoff | None = None,
+        timeout_seconds: float = 0.0,
+        on_unknown: OnUnknown = OnUnknown.REPEAT,
+        keep_result: bool = True,
+        expires_seconds: float = 0.0,
+        owner: str = "",
+        argv: tuple[str, ...] = (),
+    ) -> None:
+        check_name("task", name)
+        check_name("queue", queue)
+        if timeout_seconds < 0 or expires_seconds < 0:
+            raise BadInput(f"task {name!r}: a time-out or expiry cannot be negative")
+        self.name = name
+        self.handler = handler
+        self.executor = executor or _natural_executor(handler, argv)
+        self.queue = queue
+        self.band = band
+        self.retry = retry or Backoff()
+        self.timeout_seconds = timeout_seconds
+        self.on_unknown = on_unknown
+        self.keep_result = keep_result
+        self.expires_seconds = expires_seconds
+        self.owner = owner
+        self.argv = argv
+        if self.executor is Executor.ASYNC and not inspect.iscoroutinefunction(handler):
+            raise BadInput(f"task {name!r}: only an `async def` handler can run on the event loop")
+
+    @cached_property
+    def _shape(self) -> _Shape:
+        return _Shape(self.handler if self.handler is not None else _takes_nothing)
+
+    def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
+        """The arguments as JSON; raises `BadArguments` or `TooLarge` if they do not fit the handler."""
+        if not args and not kwargs and self._shape.all_optional:
+            return EMPTY
+        named = self._shape.bind(self.name, args, kwargs)
+        payload = to_json(named, f"arguments of task {self.name!r}")
+        if len(payload) > ARGS_BYTES_MAX:
+            raise TooLarge(
+                f"the arguments of task {self.name!r} are {len(payload):,} bytes of JSON; the limit is "
+                f"{ARGS_BYTES_MAX:,}. Store the data elsewhere and pass a reference to it",
+                size=len(payload),
+                limit=ARGS_BYTES_MAX,
+            )
+        self.decode(payload)
+        return payload
+
+    def decode(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments to call the handler with; raises `BadArguments` if they no longer fit its signature."""
+        if payload == EMPTY and self._shape.all_optional:
+            return (), {}
+        try:
+            return self._shape.unbind(payload)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise BadArguments(f"the arguments do not fit task {self.name!r}: {error}") from error
+
+    def encode_result(self, value: Any) -> bytes:
+        """A handler's return value as JSON; raises `BadArguments` or `TooLarge` where it cannot be kept."""
+        if value is None:
+            return NO_RESULT
+        payload = to_json(value, f"result of task {self.name!r}")
+        if len(payload) > RESULT_BYTES_MAX:
+            raise TooLarge(
+                f"the result of task {self.name!r} is {len(payload):,} bytes; the limit is {RESULT_BYTES_MAX:,}. "
+                "Store it elsewhere and return a reference, or set keep_result=False",
+                size=len(payload),
+                limit=RESULT_BYTES_MAX,
+            )
+        return payload
+
+    def decode_result(self, payload: bytes) -> Any:
+        """The return value again, as the handler's return annotation says."""
+        return self._shape.decode_result(payload)
+
+
+def check_name(what: str, name: str) -> None:
+    """Names are index keys, file names and command-line words: short, printable, without spaces or control signs."""
+    if not isinstance(name, str) or not name:
+        raise BadInput(f"a {what} needs a name")
+    if len(name) > NAME_CHARS_MAX:
+        raise TooLarge(
+            f"the {what} name {name[:40]!r}… is too long (at most {NAME_CHARS_MAX})",
+            size=len(name),
+            limit=NAME_CHARS_MAX,
+        )
+    if not name.isprintable() or any(sign.isspace() for sign in name):
+        raise BadInput(f"the {what} name {name!r} holds spaces or unprintable signs")
+
+
+def to_json(value: Any, what: str) -> bytes:
+    """JSON of a value, refusing what JSON cannot hold; `what` names it in the error."""
+    try:
+        payload = _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        raise BadArguments(f"the {what} cannot be written as JSON: {error}") from error
+    if b"null" in payload:
+        _refuse_not_finite(value, what)
+    return payload
+
+
+def _natural_executor(handler: Callable[..., Any] | None, argv: tuple[str, ...]) -> Executor:
+    if argv:
+        return Executor.COMMAND
+    return Executor.ASYNC if inspect.iscoroutinefunction(handler) else Executor.THREAD
+
+
+def _takes_nothing() -> None: ...
+
+
+def _encode_other(value: Any) -> Any:
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump(mode="json")
+    raise TypeError(f"{type(value).__qualname__} is not a JSON value, dataclass, msgspec struct or pydantic model")
+
+
+def _decode_other(wanted: type, value: Any) -> Any:
+    validate = getattr(wanted, "model_validate", None)
+    if validate is not None:
+        return validate(value)
+    if isinstance(value, wanted):
+        return value
+    raise TypeError(f"cannot make a {wanted.__qualname__} of {type(value).__qualname__}")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_other)
+
+
+def _refuse_not_finite(value: Any, what: str) -> None:
+    """msgspec writes NaN and infinities as null, so wherever a null was written the floats are looked at."""
+    for number in _floats(value):
+        if not math.isfinite(number):
+            raise BadArguments(f"the {what} hold {number}, which JSON cannot; send a string or leave it out")
+
+
+def _floats(value: Any) -> Any:
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _floats(key)
+            yield from _floats(item)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _floats(item)
+    elif not isinstance(value, str | bytes | int | type(None)):
+        for item in _fields_of(value):
+            yield from _floats(item)
+
+
+def _fields_of(value: Any) -> list[Any]:
+    names = getattr(value, "__struct_fields__", None) or getattr(value, "__dataclass_fields__", None)
+    if names is not None:
+        return [getattr(value, name) for name in names]
+    return list(vars(value).values()) if hasattr(value, "__dict__") else []
+
+
+class _Shape:
+    """A handler's signature, compiled once to a struct that msgspec decodes and checks at C speed."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self.signature = inspect.signature(handler)
+        hints = _hints_of(handler)
+        kinds = [parameter.kind for parameter in self.signature.parameters.values()]
+        self._variadic = any(kind in (kind.VAR_POSITIONAL, kind.VAR_KEYWORD) for kind in kinds)
+        self._by_name = [p.name for p in self.signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+        self._in_order = [
+            p.name for p in self.signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        self.all_optional = all(
+            p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+            for p in self.signature.parameters.values()
+        )
+        self._decoder = self._compile(hints)
+        self._result_decoder = _decoder_of(hints.get("return", Any))
+
+    def _compile(self, hints: dict[str, Any]) -> msgspec.json.Decoder[Any]:
+        if self._variadic:
+            return msgspec.json.Decoder(dict[str, Any])
+        fields: list[Any] = [
+            (p.name, hints.get(p.name, Any))
+            if p.default is p.empty
+            else (p.name, hints.get(p.name, Any), msgspec.field(default_factory=lambda default=p.default: default))  # type: ignore[misc]
+            for p in self.signature.parameters.values()
+        ]
+        try:
+            shape = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True)
+            return msgspec.json.Decoder(shape, dec_hook=_decode_other)
+        except (TypeError, ValueError, NameError):  # an annotation msgspec cannot check: take the values as they come
+            loose = [(field[0], Any, *field[2:]) for field in fields]
+            shape = msgspec.defstruct("Arguments", loose, kw_only=True, forbid_unknown_fields=True)
+            return msgspec.json.Decoder(shape)
+
+    def bind(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise BadArguments(f"task {name!r}{self.signature} cannot be called so: {error}") from None
+        if not self._variadic:
+            return bound.arguments
+        return {"*": list(bound.args), "**": dict(bound.kwargs)}
+
+    def unbind(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        values = self._decoder.decode(payload)
+        if self._variadic:
+            return tuple(values.get("*", ())), values.get("**", {})
+        named = {name: getattr(values, name) for name in self._by_name} if self._by_name else {}
+        return tuple([getattr(values, name) for name in self._in_order]), named
+
+    def decode_result(self, payload: bytes) -> Any:
+        return self._result_decoder.decode(payload) if payload else None
+
+
+def _hints_of(handler: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return get_type_hints(handler)
+    except (NameError, TypeError, AttributeError):  # names that exist only for the type checker
+        return {}
+
+
+def _decoder_of(annotation: Any) -> msgspec.json.Decoder[Any]:
+    try:
+        return msgspec.json.Decoder(annotation, dec_hook=_decode_other)
+    except (TypeError, ValueError):
+        return msgspec.json.Decoder(Any)
+
+

@@ -1,0 +1,1 @@
+"""DO: claim what free slots can start, run it, say how it ended."""

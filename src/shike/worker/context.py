@@ -1,0 +1,66 @@
+"""What a handler can know about the run it is working on: `shike.current()`."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from datetime import datetime
+from typing import Any
+
+from shike.clock import to_datetime
+from shike.model import Run
+
+
+class Context:
+    """One attempt, seen from inside its handler. Cheap: one per attempt, made before the handler starts."""
+
+    __slots__ = ("_progress", "attempt", "cancelled", "claimed_at", "lost", "run", "started_at", "steps", "token")
+
+    def __init__(self, run: Run, token: int, attempt: int, claimed_at: int, started_at: int) -> None:
+        self.run = run
+        self.token = token  # grows with every claim of this run: hand it to what must refuse a late writer
+        self.attempt = attempt  # counts from 1
+        self.claimed_at = claimed_at
+        self.started_at = started_at
+        self.cancelled = ""  # why somebody asked this attempt to stop; sync handlers should look now and then
+        self.lost = False  # the lease is gone: whatever this attempt reports is refused
+        self.steps: list[tuple[str, int, int]] = []
+        self._progress: Any = None
+
+    @property
+    def id(self) -> str:
+        """The run's id, as it stands in JSON and on the command line."""
+        return str(self.run.id)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt of this run, different for every other run: send it with outside effects."""
+        run = self.run
+        if run.schedule:
+            return f"{run.schedule}@{run.moment}"
+        return run.key or str(run.id)
+
+    @property
+    def moment(self) -> datetime | None:
+        """The schedule's nominal instant, or None for a run that was submitted."""
+        return to_datetime(self.run.moment) if self.run.schedule else None
+
+    @property
+    def due_at(self) -> datetime:
+        """When this run was due; how late it is, is measured from here."""
+        return to_datetime(self.run.due_at)
+
+    def progress(self, value: Any) -> None:
+        """Show how far the work is (any JSON value); seen by others within a second, with the next beat."""
+        self._progress = value
+
+    def latest_progress(self) -> Any:
+        """The last value given to `progress`, or None."""
+        return self._progress
+
+
+running: ContextVar[Context] = ContextVar("shike_run")
+
+
+def current() -> Context:
+    """The run that this code works on. Raises `LookupError` outside of a handler."""
+    return running.get()
