@@ -1,0 +1,1 @@
+"""The simulated cluster: real nodes, workers and clients in virtual time, faults by seed, and a checker."""
