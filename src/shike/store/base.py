@@ -402,6 +402,7 @@ class Store(Query, Protocol):
     url: str
     namespace: str
     virtual_buckets: int
+    any_thread: bool  # whether verbs may be called from any thread's event loop
 
     async def open(self) -> None:
         """Connect, check that this is a Shike store of a version we can read, migrate. Raises `ForeignStore`."""
@@ -414,6 +415,10 @@ class Store(Query, Protocol):
     def listen(self, callback: Callable[[Hint], None]) -> Callable[[], None]:
         """Be told of commits, here and in other processes where the store can; returns the way to stop. The callback
         is called in the event loop that called `listen`, and must not block."""
+        ...
+
+    def tell(self, hint: Hint) -> None:
+        """Pass a hint on to every listener, here and in other processes, without a commit."""
         ...
 
     def is_gone(self, session: str) -> bool:

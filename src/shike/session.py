@@ -1,0 +1,177 @@
+"""This process in the store: one session at a time, kept alive by one beat a second.
+
+A session renews everything it holds with each beat. It believes itself alive only until its lease, counted on the
+boot clock from *before* the last successful beat was sent, is over; then it stops what it does, whatever the store
+thinks, and goes on under a new identity. The store, for its part, closes a session once and for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+
+from shike.bounds import BEAT_SECONDS, LEASE_SECONDS
+from shike.errors import SessionClosed, StoreError
+from shike.ids import RunIds
+from shike.model import PROTOCOL_VERSION, Session
+from shike.runtime import Role, Runtime
+from shike.store.base import Beat, BeatReply, NewSession, Store
+
+log = logging.getLogger("shike.session")
+
+Holdings = tuple[int, tuple[int, ...], tuple[tuple[int, int, bytes], ...]]  # received, tokens, progress
+
+
+def nothing_held() -> Holdings:
+    return 0, (), ()
+
+
+class Member:
+    """Joins, beats, notices its own death, joins again."""
+
+    def __init__(
+        self, store: Store, runtime: Runtime, *, kind: str, name: str = "", lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._kind = kind
+        self._name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self._lease_seconds = lease_seconds
+        self._valid_until = 0.0  # on the boot clock
+        self._number = 0
+        self._role: Role | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._rejoin: asyncio.Task[None] | None = None
+        self.session: Session | None = None
+        self.ids: RunIds | None = None
+        self.holdings: Callable[[], Holdings] = nothing_held
+        self.on_reply: list[Callable[[BeatReply], None]] = []
+        self.on_lost: list[Callable[[str], None]] = []
+        self.on_joined: list[Callable[[], None]] = []
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def identity(self) -> str:
+        """The present session's identity; raises `SessionClosed` between two lives."""
+        if self.session is None:
+            raise SessionClosed("this process has no session at the moment; it joins again by itself")
+        return self.session.id
+
+    def valid(self) -> bool:
+        """Whether the lease, by our own clock and counted carefully, still stands."""
+        return self.session is not None and self._runtime.clock.boot() < self._valid_until
+
+    async def join(self) -> Session:
+        """Open a session and start to beat."""
+        self._home = asyncio.get_running_loop()
+        session = await self._open()
+        if self._role is None:
+            self._role = self._runtime.start(self._beats, "beat", apart=self._store.any_thread)
+        return session
+
+    async def leave(self, reason: str = "stopped") -> None:
+        """Stop to beat and close the session. What it still held is given back by whoever frees it."""
+        if self._rejoin is not None:
+            self._rejoin.cancel()
+        if self._role is not None:
+            await self._role.stop()
+            self._role = None
+        session, self.session = self.session, None
+        if session is not None:
+            try:
+                await self._store.close_session(session.id, seen_beat=None, reason=reason)
+            except StoreError as error:
+                log.warning("could not say good-bye (%s); the session will be rescued", error)
+
+    async def _open(self) -> Session:
+        sent = self._runtime.clock.boot()
+        session = await self._store.open_session(
+            NewSession(
+                identity=self._runtime.entropy.token_hex(16),
+                name=self._name,
+                kind=self._kind,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                lease_seconds=self._lease_seconds,
+                protocol=PROTOCOL_VERSION,
+            )
+        )
+        self._number = 0
+        self._valid_until = sent + self._lease_seconds
+        self.ids = RunIds(session.number)
+        self.session = session
+        return session
+
+    async def _beats(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            session = self.session
+            if session is None:
+                continue
+            try:
+                await asyncio.wait_for(self._beat(session), self._lease_seconds)
+            except SessionClosed as error:
+                self._tell_home(self._lose, session.id, str(error))
+            except (StoreError, TimeoutError) as error:
+                log.warning("beat failed: %s", error)
+            if session is self.session and not self.valid():
+                self._tell_home(self._lose, session.id, "the lease could not be renewed in time")
+
+    async def _beat(self, session: Session) -> None:
+        sent = self._runtime.clock.boot()
+        received, tokens, progress = self.holdings()
+        self._number += 1
+        reply = await self._store.beat(
+            Beat(
+                session=session.id,
+                number=self._number,
+                lease_seconds=self._lease_seconds,
+                received=received,
+                holds=tokens,
+                progress=progress,
+            )
+        )
+        if session is self.session:
+            self._valid_until = sent + self._lease_seconds
+            self._tell_home(self._heard, reply)
+
+    def _tell_home(self, function: Callable[..., None], *args: object) -> None:
+        home = self._home
+        if home is None or home.is_closed():
+            return
+        if home is asyncio.get_running_loop():
+            function(*args)
+        else:
+            home.call_soon_threadsafe(function, *args)
+
+    def _heard(self, reply: BeatReply) -> None:
+        for callback in self.on_reply:
+            callback(reply)
+
+    def _lose(self, identity: str, reason: str) -> None:
+        if self.session is None or self.session.id != identity:
+            return
+        log.warning("session %s is over: %s", identity[:8], reason)
+        self.session = None
+        for callback in self.on_lost:
+            callback(reason)
+        self._rejoin = asyncio.get_running_loop().create_task(self._join_again(identity), name="shike:rejoin")
+
+    async def _join_again(self, old: str) -> None:
+        """Everything the old life held has been dropped; say so, so that others need not wait for its lease."""
+        while True:
+            try:
+                await self._store.close_session(old, seen_beat=None, reason="its process went on as another session")
+                await self._open()
+                break
+            except StoreError as error:
+                log.warning("cannot join again yet: %s", error)
+                await asyncio.sleep(BEAT_SECONDS)
+        for callback in self.on_joined:
+            callback()

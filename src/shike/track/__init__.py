@@ -1,0 +1,1 @@
+"""SETTLE: what becomes of a run when an attempt ends. Pure decisions; stores carry them out."""

@@ -1,0 +1,146 @@
+"""From how an attempt ended to what its run becomes: pure, total, and the only place that decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import msgspec
+
+from shike.bounds import BAND_BACKLOG, ERROR_CHARS_MAX
+from shike.clock import MICROS
+from shike.model import NEVER, RECORD_VERSION, TERMINAL, Attempt, Backoff, Misfire, Options, Run, State
+from shike.store.base import Ack, Claimed, Entry, PlanNext
+from shike.track.retry import pause_seconds
+
+NO_OPTIONS = Options()
+_options = msgspec.json.Decoder(Options)
+pack_attempt = msgspec.msgpack.Encoder().encode
+
+
+@lru_cache(maxsize=1024)
+def options_of(packed: bytes) -> Options:
+    """The options a run carries."""
+    return _options.decode(packed) if packed else NO_OPTIONS
+
+
+class Facts(msgspec.Struct, frozen=True, gc=False):
+    """What is known of an attempt when it ends."""
+
+    claimed: Claimed
+    session: str
+    worker: str
+    claimed_at: int
+    started_at: int
+    ended_at: int
+    steps: tuple[tuple[str, int, int], ...] = ()
+
+
+def refusal(run: Run, now: int) -> str:
+    """Why this run must not start any more, though it was granted; empty: it may.
+
+    Expiry is the caller's word, misfire the schedule's: `SKIP` drops what is late, `ONCE` drops what is late
+    and has a successor that is due as well, `ALL` drops nothing, `WITHIN` what is older than its window.
+    """
+    if run.expires_at and now >= run.expires_at:
+        return "expired: not started in time"
+    if not run.misfire_seconds or now - run.due_at <= run.misfire_seconds * MICROS:
+        return ""
+    late = (now - run.due_at) / MICROS
+    if run.misfire is Misfire.SKIP or run.misfire is Misfire.WITHIN:
+        return f"missed: {late:.0f} s late"
+    if run.misfire is Misfire.ONCE and NEVER < run.next_due_at <= now:
+        return "coalesced: a later moment runs in its place"
+    return ""
+
+
+def succeeded(facts: Facts, result: bytes) -> Ack:
+    claimed = facts.claimed
+    run = claimed.run
+    return Ack(
+        run.id,
+        claimed.token,
+        State.SUCCESS,
+        0.0,
+        0,
+        "",
+        result,
+        _trace(facts, State.SUCCESS),
+    )
+
+
+def failed(facts: Facts, error: str, traceback: str, policy: Backoff, draw: Callable[[], float]) -> Ack:
+    """A failure is tried again as its policy says; after the last attempt the run goes to the dead letters."""
+    pause = pause_seconds(policy, facts.claimed.attempt, draw)
+    if pause is None:
+        return dead(facts, error, traceback)
+    return retried(facts, error, traceback, pause, 0)
+
+
+def retried(facts: Facts, error: str, traceback: str, seconds: float, at: int) -> Ack:
+    claimed = facts.claimed
+    trace = _trace(facts, State.FAILED, error, traceback)
+    return Ack(claimed.run.id, claimed.token, State.FAILED, seconds, at, error, b"", trace)
+
+
+def dead(facts: Facts, error: str, traceback: str = "") -> Ack:
+    claimed = facts.claimed
+    trace = _trace(facts, State.DEAD, error, traceback)
+    return Ack(claimed.run.id, claimed.token, State.DEAD, 0.0, 0, error, b"", trace)
+
+
+def snoozed(facts: Facts, seconds: float) -> Ack:
+    claimed = facts.claimed
+    return Ack(
+        claimed.run.id, claimed.token, State.SCHEDULED, seconds, 0, "snoozed", b"", _trace(facts, State.SCHEDULED)
+    )
+
+
+def cancelled(facts: Facts, reason: str) -> Ack:
+    claimed = facts.claimed
+    trace = _trace(facts, State.CANCELLED, reason)
+    return Ack(claimed.run.id, claimed.token, State.CANCELLED, 0.0, 0, reason, b"", trace)
+
+
+def skipped(claimed: Claimed, reason: str) -> Ack:
+    """Granted, but it must not start any more: no attempt was made."""
+    return Ack(claimed.run.id, claimed.token, State.SKIPPED, 0.0, 0, reason, b"", b"")
+
+
+def given_back(claimed: Claimed) -> Ack:
+    """Granted and not begun: eligible again at once, for anybody. The attempt is refunded, the token is not."""
+    return Ack(claimed.run.id, claimed.token, State.SCHEDULED, 0.0, claimed.run_at)
+
+
+def with_repeat(ack: Ack, run: Run, take_id: Callable[[], int]) -> Ack:
+    """The same acknowledgement; where it ends a run of a fixed-delay schedule, it plans the next moment with it."""
+    seconds = options_of(run.options).repeat_seconds
+    if seconds is None or ack.state not in TERMINAL:
+        return ack
+    following = msgspec.structs.replace(run, id=take_id(), ordinal=run.ordinal + 1, created_at=NEVER)
+    effect = PlanNext(run.schedule, run.schedule_version, seconds, Entry(following))
+    return msgspec.structs.replace(ack, effects=(*ack.effects, effect))
+
+
+def is_backlog(run: Run) -> bool:
+    """Whether a run is caught up with: after new work, on a limited share of the slots (P5)."""
+    return run.band == BAND_BACKLOG
+
+
+def _trace(facts: Facts, state: State, error: str = "", traceback: str = "") -> bytes:
+    return pack_attempt(
+        Attempt(
+            RECORD_VERSION,
+            facts.claimed.attempt,
+            facts.claimed.token,
+            facts.session,
+            state,
+            facts.claimed_at,
+            facts.started_at,
+            facts.ended_at,
+            error[:ERROR_CHARS_MAX],
+            traceback[-ERROR_CHARS_MAX:],
+            facts.steps,
+            facts.worker,
+        )
+    )
