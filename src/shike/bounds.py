@@ -39,6 +39,7 @@ CALENDAR_RULES_MAX = 4_000  # ten years of single days
 READ_AHEAD_SECONDS = 5.0  # the timer holds what is due this soon …
 READ_AHEAD_RUNS = 10_000  # … and at most so much of it: memory is a cache with a fixed size
 SWEEP_SECONDS = 30.0  # every bucket is read from −∞ this often: a commit may become visible late
+TIMER_DEAD_MIN = 64  # cancelled timers that may lie about before their places are given back
 
 # Liveness.
 BEAT_SECONDS = 1.0  # one statement a second is all an idle process costs
