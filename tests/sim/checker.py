@@ -1,0 +1,147 @@
+"""The judgement at the end: the store's last contents, the effects log, the watch's book and the oracle, side by side.
+
+P1: every accepted run and every moment of the oracle ended in exactly one way. P4: repeats are bounded and each has
+a higher token. P5: after the faults, new work is on time and nothing is stuck. P7: what did not run has a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from shike.model import Ended, Fate, Live, State, TimetableRow
+from tests.sim.effects import Effects
+from tests.sim.oracle import Calendar, Rate, moments
+from tests.sim.watch import MICROS, OVER, Page, Watch
+
+HEAL_SECONDS = 60.0  # after the last fault, new work is on time
+LATE_SECONDS_MAX = 2.0  # what "on time" means to a cluster that sweeps once a second
+STUCK_SECONDS = 30.0  # a run this long past its time, with nobody on it, will never run
+
+
+class Expected(Struct, frozen=True):
+    """A schedule as the harness made it, for the oracle."""
+
+    name: str
+    what: Rate | Calendar
+    start: int
+
+
+class World(Struct):
+    """All that is judged."""
+
+    watch: Watch
+    effects: Effects
+    accepted: dict[int, str]  # run id -> which client was told so
+    expected: Sequence[Expected]
+    read: Callable[..., Any]  # one read of the store, without any weather
+    now: int  # the store's clock at the end
+    healed_at: int  # the store's clock when the last fault was over
+    faults: int
+    in_flight_max: int
+
+
+def judge(world: World) -> None:
+    """Write every violation into the watch."""
+    for page in world.watch.pages.values():
+        _judge_run(world, page)
+        _judge_effects(world, page)
+        _judge_lateness(world, page)
+    for run_id, client in world.accepted.items():
+        if run_id not in world.watch.pages:
+            world.watch.object("P1", f"run {run_id} was accepted from {client} and is unknown")
+    for schedule in world.expected:
+        _judge_timetable(world, schedule)
+    bound = world.faults * world.in_flight_max
+    if duplicates(world) > bound:
+        world.watch.object("P4", f"{duplicates(world)} duplicate effects, at most {bound}")
+
+
+def duplicates(world: World) -> int:
+    """Handler starts beyond those that an accepted acknowledgement asked for."""
+    extra = 0
+    for run_id, effects in world.effects.by_run.items():
+        page = world.watch.pages.get(run_id)
+        wanted = len({token for token, _ in page.settled}) if page else 0
+        extra += max(0, sum(not effect.done for effect in effects) - max(1, wanted))
+    return extra
+
+
+def _judge_run(world: World, page: Page) -> None:
+    row: Live | Ended | None = world.read("find", page.run_id)
+    if isinstance(row, Ended):
+        if row.state not in OVER:
+            world.watch.object("P6", f"run {page.run_id} is in the history as {row.state.name}")
+        if page.state is not row.state and page.state in OVER:
+            world.watch.object("P6", f"run {page.run_id} went from {page.state.name} to {row.state.name}")
+        if row.state is not State.SUCCESS and not row.reason:
+            world.watch.object("P7", f"run {page.run_id} ended {row.state.name} without a reason")
+    elif isinstance(row, Live):
+        if row.state is State.RUNNING or row.run_at < world.now - round(STUCK_SECONDS * MICROS):
+            late = (world.now - row.run_at) / MICROS
+            world.watch.object("P1", f"run {page.run_id} ({row.run.task}) is stuck {row.state.name}, {late:.0f} s late")
+    elif not _withdrawn(world, page):
+        world.watch.object("P1", f"run {page.run_id} is lost")
+
+
+def _withdrawn(world: World, page: Page) -> bool:
+    if not page.schedule:
+        return False
+    rows = world.read("timetable", page.schedule, 0, world.now + 3600 * MICROS)
+    return any(row.run_id == page.run_id and row.fate is Fate.WITHDRAWN for row in rows)
+
+
+def _judge_effects(world: World, page: Page) -> None:
+    effects = world.effects.by_run.get(page.run_id, ())
+    newest = 0
+    for effect in effects:
+        if effect.done:
+            continue
+        if effect.token <= newest:
+            world.watch.object(
+                "P4", f"run {page.run_id} began under token {effect.token} in {effect.process} after {newest}"
+            )
+        newest = max(newest, effect.token)
+        if effect.wall < page.due_at:
+            early = (page.due_at - effect.wall) / MICROS
+            world.watch.object("P2", f"run {page.run_id} began {early:.6f} s early in {effect.process}")
+    if page.state is State.SUCCESS:
+        token = page.settled[-1][0]
+        if not any(effect.done and effect.token == token for effect in effects):
+            world.watch.object("P1", f"run {page.run_id} is a success of token {token} that never took effect")
+
+
+def _judge_lateness(world: World, page: Page) -> None:
+    """Only what became eligible well after the last fault, and waits for nobody's permit."""
+    if page.grants == 0 or page.gated or page.late_seconds <= LATE_SECONDS_MAX:
+        return
+    if page.eligible_at >= world.healed_at + round(HEAL_SECONDS * MICROS):
+        world.watch.object("P5", f"run {page.run_id} was granted {page.late_seconds:.3f} s late after the faults")
+
+
+def _judge_timetable(world: World, schedule: Expected) -> None:
+    """Each moment of the oracle up to now has one row, or lies in one range; each row is a moment of the oracle."""
+    horizon = world.now - round(LATE_SECONDS_MAX * MICROS)
+    rows: list[TimetableRow] = world.read("timetable", schedule.name, 0, world.now + 3600 * MICROS)
+    ranges = [row for row in rows if row.count > 1 or row.until > row.moment]
+    single = {row.moment for row in rows if row not in ranges}
+    expected = moments(schedule.what, schedule.start, horizon)
+    for moment in expected:
+        covers = (moment in single) + sum(row.moment <= moment <= row.until for row in ranges)
+        if covers != 1:
+            at = (moment - schedule.start) / MICROS
+            world.watch.object("P1", f"moment {at:.0f} s of {schedule.name} has {covers} rows")
+    known = set(expected)
+    for moment in single:
+        if moment < horizon and moment not in known:
+            at = (moment - schedule.start) / MICROS
+            world.watch.object("P1", f"{schedule.name} has a row for {at:.6f} s, which is no moment")
+    for row in ranges:
+        inside = sum(row.moment <= moment <= row.until for moment in moments(schedule.what, row.moment, row.until + 1))
+        if inside != row.count:
+            world.watch.object("P7", f"a range of {schedule.name} counts {row.count} moments, there are {inside}")
+    for row in rows:
+        if row.fate is Fate.PLANNED and world.read("find", row.run_id) is None:
+            world.watch.object("P1", f"moment {row.moment} of {schedule.name} names run {row.run_id}, which is lost")
