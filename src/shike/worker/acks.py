@@ -1,0 +1,114 @@
+"""Acknowledgements on their way to the store, in micro-batches (R0.9–R0.11).
+
+Flushed at once when no flush is on its way; otherwise they gather until the flush is back, the batch is full or the
+oldest has waited ACK_DELAY_SECONDS. A crash of this process loses them, and with them its leases: the runs repeat,
+nothing is lost silently. A flush whose reply was lost is sent again; the store knows what it accepted before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from shike.bounds import ACK_BATCH_MAX, ACK_DELAY_SECONDS, ACK_LEASE_SHARE_MAX
+from shike.errors import BadSetting, StoreError
+from shike.store.base import Ack, Answer, Store
+
+log = logging.getLogger("shike.worker")
+
+FLUSHES_MAX = 2  # on their way at once: one commits while the next one is filled
+REPEAT_SECONDS = 0.1
+
+
+class AckBatcher:
+    """Takes acknowledgements from the slots and tells, batch by batch, what the store answered."""
+
+    def __init__(
+        self,
+        store: Store,
+        identity: Callable[[], str],
+        answered: Callable[[Sequence[Ack], Sequence[Answer]], None],
+        *,
+        lease_seconds: float,
+        delay_seconds: float = ACK_DELAY_SECONDS,
+    ) -> None:
+        if delay_seconds > lease_seconds * ACK_LEASE_SHARE_MAX:
+            raise BadSetting(
+                f"acknowledgements may wait {delay_seconds} s, but a lease is {lease_seconds} s: healthy runs would "
+                f"look lost. At most {lease_seconds * ACK_LEASE_SHARE_MAX:g} s"
+            )
+        self._store = store
+        self._identity = identity
+        self._answered = answered
+        self._delay_seconds = delay_seconds
+        self._waiting: list[Ack] = []
+        self._flushes: dict[asyncio.Task[None], None] = {}
+        self._wake: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._life = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, ack: Ack) -> None:
+        """Hand over one acknowledgement. It leaves with whatever else this turn of the event loop brings."""
+        self._waiting.append(ack)
+        if self._wake is None:
+            self._wake = asyncio.get_running_loop().call_soon(self._turn)
+
+    def drop(self) -> None:
+        """The session is over: whatever is still here would be refused, and its runs are another's already."""
+        self._life += 1
+        self._waiting.clear()
+
+    async def drain(self) -> None:
+        """Return when everything handed over so far was answered, or dropped."""
+        while self._waiting or self._flushes:
+            if self._waiting and len(self._flushes) < FLUSHES_MAX:
+                self._flush()
+            if self._flushes:
+                await asyncio.wait(list(self._flushes), return_when=asyncio.FIRST_COMPLETED)
+
+    def _turn(self) -> None:
+        self._wake = None
+        if not self._waiting:
+            return
+        if not self._flushes or (len(self._waiting) >= ACK_BATCH_MAX and len(self._flushes) < FLUSHES_MAX):
+            self._flush()
+        elif self._timer is None and len(self._flushes) < FLUSHES_MAX:
+            self._timer = asyncio.get_running_loop().call_later(self._delay_seconds, self._overdue)
+
+    def _overdue(self) -> None:
+        self._timer = None
+        if self._waiting and len(self._flushes) < FLUSHES_MAX:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._waiting = self._waiting[:ACK_BATCH_MAX], self._waiting[ACK_BATCH_MAX:]
+        task = asyncio.get_running_loop().create_task(self._send(batch, self._life), name="shike:acks")
+        self._flushes[task] = None
+        task.add_done_callback(self._back)
+
+    def _back(self, task: asyncio.Task[None]) -> None:
+        del self._flushes[task]
+        if self._waiting:
+            self._turn()
+
+    async def _send(self, batch: list[Ack], life: int) -> None:
+        identity = self._identity()
+        while life == self._life:
+            try:
+                answers = await self._store.settle(identity, batch)
+            except StoreError as error:
+                log.warning("%d acknowledgements wait for the store: %s", len(batch), error)
+                await asyncio.sleep(REPEAT_SECONDS)
+                continue
+            except Exception:
+                log.exception("%d acknowledgements cannot be delivered; their runs will repeat", len(batch))
+                answers = [Answer.REFUSED] * len(batch)
+            self._answered(batch, answers)
+            return

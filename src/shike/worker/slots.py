@@ -1,0 +1,287 @@
+"""Slots: long-lived tasks that drain a deque of granted runs. The hot path of Shike.
+
+One slot runs handler after handler without ever giving way, until one has to wait; only then is the next slot
+woken. Handlers that never wait cost no task, no time-out object and no wake-up at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextvars import copy_context
+from typing import Any
+
+from shike.bounds import KILL_GRACE_SECONDS
+from shike.clock import Clock
+from shike.errors import BadArguments, UnsupportedExecutor
+from shike.model import Executor
+from shike.store.base import Ack, Claimed
+from shike.task import Definition
+from shike.track import settle
+from shike.worker.context import Context, running
+from shike.worker.deadlines import Deadlines
+from shike.worker.drive import drive
+from shike.worker.executor import Call, Pool
+from shike.worker.verdict import Stop, judge, stopped
+
+log = logging.getLogger("shike.worker")
+
+BREATH_RUNS = 32  # how many runs a slot starts before it looks whether the event loop should have a turn
+BREATH_SECONDS = 0.002
+
+
+class Slots:
+    """At most `size` runs under way at once, and a queue of granted ones before them."""
+
+    def __init__(
+        self,
+        size: int,
+        tasks: Mapping[str, Definition],
+        pools: Mapping[Executor, Pool],
+        clock: Clock,
+        *,
+        ended: Callable[[Claimed, Ack | None], None],
+        worker: str,
+        draw: Callable[[], float],
+    ) -> None:
+        self.size = size
+        self.tasks = tasks
+        self.pools = pools
+        self.clock = clock
+        self.ended = ended
+        self.worker = worker
+        self.draw = draw
+        self.session = ""
+        self.claimed_at = 0
+        self.queued: deque[tuple[Claimed, bool]] = deque()
+        self.waiting: dict[Slot, int] = {}  # slots whose handler waits for something → its run's id
+        self.deadlines = Deadlines()
+        self.closing = False
+        self.done = 0
+        self.abandoned = 0  # handlers that would not stop and were given up
+        self._idle: list[Slot] = []
+        self._all: dict[Slot, None] = {}
+
+    @property
+    def busy(self) -> int:
+        """Runs under way or queued."""
+        return len(self.waiting) + len(self.queued)
+
+    def feed(self, runs: list[Claimed], *, solo: bool = False) -> None:
+        """Queue granted runs; `solo`: run isolated."""
+        if solo:
+            self.queued.extend([(claimed, True) for claimed in runs])
+        else:
+            self.queued.extend([(claimed, False) for claimed in runs])
+        self.wake()
+
+    def wake(self) -> None:
+        """See that somebody works on the queue: called when runs came in and when a handler began to wait."""
+        if not self.queued:
+            return
+        if self._idle:
+            self._idle.pop().rouse()
+        elif len(self._all) < self.size:
+            slot = Slot(self)
+            self._all[slot] = None
+
+    def take_back(self) -> list[Claimed]:
+        """Everything queued and not begun, to be given back."""
+        taken = [claimed for claimed, _ in self.queued]
+        self.queued.clear()
+        return taken
+
+    def stop_run(self, run_id: int, why: Stop, reason: str = "") -> bool:
+        """Make one handler stop; False if it is not waiting here (over, not begun, or never yielding)."""
+        slots = [slot for slot, waits in self.waiting.items() if waits == run_id and slot.why is not Stop.LOST]
+        for slot in slots:
+            slot.stop(why, reason)
+        return bool(slots)
+
+    def stop_all(self, why: Stop) -> None:
+        """Make every handler stop."""
+        for slot in list(self.waiting):
+            slot.stop(why)
+
+    def rest(self, slot: Slot) -> None:
+        self._idle.append(slot)
+
+    def replace(self, slot: Slot) -> None:
+        """A handler ignores its cancellation: give it up, and its place to another slot."""
+        self.abandoned += 1
+        self._all.pop(slot, None)
+        self.wake()
+
+    async def close(self) -> None:
+        """End all slots; their handlers are over or abandoned by now."""
+        self.closing = True
+        self.deadlines.close()
+        tasks = [slot.task for slot in self._all if not slot.task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=KILL_GRACE_SECONDS)
+        self._all.clear()
+        self._idle.clear()
+
+
+class Slot:
+    """One place to run a handler."""
+
+    __slots__ = ("_sleep", "_ticket", "claimed", "context", "gone", "pool", "reason", "slots", "task", "why")
+
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+        self.claimed: Claimed | None = None
+        self.context: Context | None = None
+        self.why = Stop.NO
+        self.reason = ""
+        self.gone = False  # abandoned: whatever its handler still does is nobody's business
+        self._sleep: asyncio.Future[None] | None = None
+        self._ticket = 0
+        self.task = asyncio.get_running_loop().create_task(self._work(), name="shike:slot")
+
+    def rouse(self) -> None:
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)
+
+    def stop(self, why: Stop, reason: str = "") -> None:
+        """Cancel the handler; if it does not obey within the grace, it is abandoned."""
+        if self.why or self.context is None:
+            return
+        self.why, self.reason = why, reason
+        self.context.cancelled = reason or why
+        self.context.lost = why is Stop.LOST
+        self.task.cancel()
+        self.slots.deadlines.add(2 * KILL_GRACE_SECONDS, self._give_up_if(self.claimed))
+
+    def _give_up_if(self, claimed: Claimed | None) -> Callable[[], None]:
+        def give_up() -> None:
+            if self.claimed is claimed and claimed is not None and not self.gone:
+                self.gone = True
+                self.slots.waiting.pop(self, None)
+                log.error("run %d ignores its cancellation (%s); its slot is given up", claimed.run.id, self.why)
+                self.slots.ended(claimed, self._given_up(claimed))
+                self.slots.replace(self)
+
+        return give_up
+
+    async def _work(self) -> None:
+        queued, monotonic = self.slots.queued, self.slots.clock.monotonic
+        count, began = 0, monotonic()
+        while not self.gone:
+            if not queued:
+                self._sleep = asyncio.get_running_loop().create_future()
+                self.slots.rest(self)
+                try:
+                    await self._sleep
+                except asyncio.CancelledError:
+                    if self.slots.closing:
+                        raise
+                    self.task.uncancel()  # meant for a handler that was over before it could hear it
+                count, began = 0, monotonic()
+                continue
+            claimed, solo = queued.popleft()
+            await self._run(claimed, solo)
+            count += 1
+            if count >= BREATH_RUNS:
+                if monotonic() - began > BREATH_SECONDS:
+                    await asyncio.sleep(0)
+                    began = monotonic()
+                count = 0
+
+    async def _run(self, claimed: Claimed, solo: bool) -> None:
+        """One attempt, from the decision whether it may start to its acknowledgement."""
+        slots, run = self.slots, claimed.run
+        started_at = slots.clock.wall()
+        if run.expires_at or run.misfire_seconds:
+            reason = settle.refusal(run, started_at)
+            if reason:
+                slots.ended(claimed, settle.skipped(claimed, reason))
+                return
+        definition = slots.tasks[run.task]
+        context = Context(run, claimed.token, claimed.attempt, slots.claimed_at, started_at)
+        self.claimed, self.context = claimed, context
+        value, error = None, None
+        try:
+            args, kwargs = definition.decode(run.args)
+        except BadArguments as unfit:
+            slots.ended(claimed, settle.dead(self._facts(claimed, context), f"BadArguments: {unfit}"))
+            return
+        try:
+            if definition.executor is Executor.ASYNC and not solo:
+                running.set(context)
+                value = await drive(definition.handler(*args, **kwargs), copy_context(), self._first_wait)  # type: ignore[misc]
+            else:
+                value = await self._elsewhere(Call(definition, context, args, kwargs), solo)
+        except GeneratorExit:
+            raise
+        except BaseException as raised:
+            error = raised
+        if self.gone:
+            return
+        ack = judge(self._facts(claimed, context), definition, value, error, self.why, self.reason, slots.draw)
+        if self in slots.waiting:
+            self._waited()
+        self.claimed = self.context = None
+        slots.done += 1
+        slots.ended(claimed, ack)
+
+    async def _elsewhere(self, call: Call, solo: bool) -> Any:
+        """Threads, processes, commands; a suspect goes to a process of its own where there are any."""
+        pools, wanted = self.slots.pools, call.definition.executor
+        pool = pools.get(Executor.PROCESS) if solo and wanted is not Executor.COMMAND else None
+        pool = pool or pools.get(wanted)
+        self._first_wait()
+        if pool is not None:
+            return await pool.run(call)
+        if wanted is Executor.ASYNC:
+            running.set(call.context)
+            return await call.definition.handler(*call.args, **call.kwargs)  # type: ignore[misc]
+        raise UnsupportedExecutor(
+            f"task {call.definition.name!r} wants to run as a {wanted}, which this worker does not do; "
+            f"it has: {', '.join(sorted(pools)) or 'async only'}"
+        )
+
+    def _first_wait(self) -> None:
+        """The handler waits for something: note it, arm its time-out, and let another slot work on."""
+        claimed, slots = self.claimed, self.slots
+        assert claimed is not None
+        slots.waiting[self] = claimed.run.id
+        seconds = settle.options_of(claimed.run.options).timeout_seconds if claimed.run.options else None
+        if seconds is None:
+            seconds = slots.tasks[claimed.run.task].timeout_seconds
+        if seconds:
+            self._ticket = slots.deadlines.add(
+                seconds, lambda: self.stop(Stop.TIMEOUT, f"ran longer than {seconds:g} s")
+            )
+        slots.wake()
+
+    def _waited(self) -> None:
+        self.slots.waiting.pop(self, None)
+        if self._ticket:
+            self.slots.deadlines.remove(self._ticket)
+            self._ticket = 0
+        if self.why:
+            self.why, self.reason = Stop.NO, ""
+            while self.task.cancelling():
+                self.task.uncancel()
+
+    def _given_up(self, claimed: Claimed) -> Ack | None:
+        assert self.context is not None
+        slots = self.slots
+        facts = self._facts(claimed, self.context)
+        return stopped(facts, slots.tasks[claimed.run.task], self.why, self.reason, slots.draw)
+
+    def _facts(self, claimed: Claimed, context: Context) -> settle.Facts:
+        return settle.Facts(
+            claimed,
+            self.slots.session,
+            self.slots.worker,
+            context.claimed_at,
+            context.started_at,
+            self.slots.clock.wall(),
+            tuple(context.steps) if context.steps else (),
+        )
