@@ -1,0 +1,102 @@
+"""The nouns of the harness: a measure, its rows and columns, and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from statistics import median
+
+from benchmarks.systems import SYSTEMS
+
+
+class Size(StrEnum):
+    """How much work a run of the benchmarks does."""
+
+    QUICK = "quick"  # everything works; the figures mean little
+    STANDARD = "standard"  # the figures
+    FULL = "full"  # more repeats, and the million pending
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contestant of a measure. Rows of one group are fairly compared with each other."""
+
+    name: str
+    title: str
+    group: str
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure per row: `key` in what a measure returns, its heading with the unit."""
+
+    key: str
+    heading: str
+    digits: int = 0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`run(row name, folder, size)` gives the figures of one repeat. `key` is the figure that ratios are made of."""
+
+    name: str
+    title: str
+    about: str
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    run: Callable[[str, Path, Size], dict[str, float]]
+    repeats: Mapping[Size, int]
+    key: str = ""
+    more_is_better: bool = True
+
+
+@dataclass
+class Outcome:
+    """All repeats of one measure, by row; a row that failed says why."""
+
+    measure: Measure
+    repeats: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    conditions: str = ""
+
+    def median(self, row: str, key: str) -> float | None:
+        """The median over the repeats that have such a figure."""
+        values = [repeat[key] for repeat in self.repeats.get(row, []) if key in repeat]
+        return median(values) if values else None
+
+    def best_peer(self, group: str) -> str | None:
+        """Of those rows of the group that are not ours, the one with the best median."""
+        scored = [
+            (value, row.name)
+            for row in self.measure.rows
+            if row.group == group and not row.ours and (value := self.median(row.name, self.measure.key)) is not None
+        ]
+        if not scored:
+            return None
+        return (max(scored) if self.measure.more_is_better else min(scored))[1]
+
+    def ratio(self, row: Row) -> float | None:
+        """How many times better than the best peer: the median of the ratios within each repeat."""
+        peer = self.best_peer(row.group)
+        if peer is None or not self.measure.key:
+            return None
+        pairs = zip(self.repeats.get(row.name, []), self.repeats[peer], strict=False)
+        key = self.measure.key
+        ratios = [mine[key] / theirs[key] for mine, theirs in pairs if mine.get(key) and theirs.get(key)]
+        if not ratios:
+            return None
+        return median(ratios) if self.measure.more_is_better else 1 / median(ratios)
+
+
+def rows_of(*names: str) -> tuple[Row, ...]:
+    """Rows for systems, ours first in the order given."""
+    return tuple(Row(name, SYSTEMS[name].title, SYSTEMS[name].group, SYSTEMS[name].ours) for name in names)
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The smallest value that at least `share` of them do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]

@@ -1,0 +1,83 @@
+"""How fast a backlog is worked off, and what a run costs in CPU time of the whole worker tree."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from benchmarks import body
+from benchmarks.measure import Column, Measure, Size, rows_of
+from benchmarks.process import Side, cpu_seconds, wait_until
+from benchmarks.systems import SYSTEMS, Spec
+
+SECONDS_MAX = 60.0
+AFTERMATH_SECONDS = 0.1  # acknowledgements that follow the last start are part of the price
+
+
+def _backlog(name: str, spec: Spec, folder: Path, log: Path, what: str, count: int, stack: ExitStack) -> Side:
+    """A side whose store holds `count` runs and that has not begun to work."""
+    producer = stack.enter_context(Side(name, folder, log))
+    producer.ask("submit", body=what, first=0, count=count, way="bulk" if spec.bulk else "one")
+    if spec.together:
+        return producer
+    producer.kill()
+    return stack.enter_context(Side(name, folder, log))
+
+
+def _drain(name: str, folder: Path, size: Size, *, what: str) -> dict[str, float]:
+    spec, log = SYSTEMS[name], folder / "log"
+    count = spec.drain_runs // (10 if size is Size.QUICK else 1)
+    with ExitStack() as stack:
+        worker = _backlog(name, spec, folder, log, what, count, stack)
+        worker.tell("work")
+        if not wait_until(lambda: body.count(log) > 0, SECONDS_MAX):
+            raise RuntimeError(f"nothing started: {worker.last_words()}")
+        cpu_before, seen = cpu_seconds(worker.pid), body.count(log)
+        if not wait_until(lambda: body.count(log) >= count, SECONDS_MAX):
+            raise RuntimeError(f"{body.count(log)} of {count} started in {SECONDS_MAX:.0f} s: {worker.last_words()}")
+        wait_until(lambda: False, AFTERMATH_SECONDS)
+        cpu = cpu_seconds(worker.pid) - cpu_before
+    starts = [record.at_ns for record in body.read(log)]
+    figures = {"per_second": (len(starts) - 1) / (max(starts) - min(starts)) * 1e9}
+    if count - seen > count // 2:
+        figures["cpu_us"] = cpu / (count - seen) * 1e6
+    return figures
+
+
+_COLUMNS = (Column("per_second", "runs/s"), Column("cpu_us", "CPU µs per run", 1))
+_REPEATS = {Size.QUICK: 1, Size.STANDARD: 5, Size.FULL: 7}
+
+SHIPPED = Measure(
+    name="drain",
+    title="Drain, as shipped",
+    about="""A backlog is there when the worker starts; from the first start to the last. Results are kept, and
+    whatever else each library writes about a finished run by default. huey forgets a run when it takes it, and
+    APScheduler removes it before it starts.""",
+    rows=rows_of(
+        "shike-memory",
+        "shike-sqlite",
+        "shike-sqlite-normal",
+        "shike-sqlite-threads",
+        "apscheduler-memory",
+        "huey-w1",
+        "huey-w4",
+        "apscheduler-sqlite",
+        "asyncio",
+    ),
+    columns=_COLUMNS,
+    run=partial(_drain, what="mark_result"),
+    repeats=_REPEATS,
+    key="per_second",
+)
+
+BARE = Measure(
+    name="drain-bare",
+    title="Drain, bare",
+    about="""As above, with handlers that return nothing, so that no result is stored.""",
+    rows=rows_of("shike-memory", "shike-sqlite", "apscheduler-memory", "huey-w1", "huey-w4"),
+    columns=_COLUMNS,
+    run=partial(_drain, what="mark"),
+    repeats=_REPEATS,
+    key="per_second",
+)
