@@ -151,7 +151,7 @@ class CalendarQueue(Generic[T]):
             if self._late_column is column:
                 self._late_column = None
         elif column.dead * 2 <= size:
-            column.dead_max = max(TIMER_DEAD_MIN, size // 2)
+            column.dead_max = size // 2
         elif bucket is not None:
             column.squeeze()
             self._ladder.close(bucket)
@@ -169,9 +169,9 @@ class CalendarQueue(Generic[T]):
         while len(due) < most:
             run, late = self._run, self._late
             if run.position < run.size and (not late or run.whens[run.position] <= late[0][0]):
-                until = min(now, late[0][0]) if late else now
-                if not self._serve(run, until, most, due):
+                if run.whens[run.position] > now:
                     break
+                self._serve(run, min(now, late[0][0]) if late else now, most, due)
             elif late:
                 if late[0][0] > now:
                     break
@@ -181,12 +181,10 @@ class CalendarQueue(Generic[T]):
         self._live -= len(due)
         return due
 
-    def _serve(self, run: Run, until: int, most: int, due: list[T]) -> bool:
-        """Pop from the run what is due by `until`. False: nothing is."""
+    def _serve(self, run: Run, until: int, most: int, due: list[T]) -> None:
+        """Pop from the run what is due by `until`; its first place is."""
         start = run.position
         end = bisect_right(run.whens, until, start, min(run.size, start + most - len(due)))
-        if end == start:
-            return False
         if end == start + 1:  # the common case of a timer of its own is worth being spared the slices
             items, slot = run.lists[start], run.slots[start]
             if items[slot] is not GONE:
@@ -197,7 +195,6 @@ class CalendarQueue(Generic[T]):
         run.position = end
         if end == run.size:
             self._close_run()
-        return True
 
     @staticmethod
     def _detach(run: Run, start: int, end: int, due: list[T]) -> None:
@@ -233,7 +230,7 @@ class CalendarQueue(Generic[T]):
         else:
             self._ladder.take_first()
             ready = bucket.ready
-            self._run = ready if ready and ready.size == bucket.size else Run(bucket, bucket.columns)
+            self._run = ready if ready and ready.gathered == bucket.size else Run(bucket, bucket.columns)
             served = bucket.end
         self._frontier = served if self._frontier is None else max(self._frontier, served)
 
@@ -267,12 +264,12 @@ class CalendarQueue(Generic[T]):
             if self._late or self._run.position < self._run.size or not self._live:
                 return False  # there is something to serve first
             self._close_run()
-            bucket = self._ladder.first()
+            bucket = self._ladder.head()
             if bucket is None:
                 return False
             budget -= bucket.size
-            if not self._ladder.refine_first():
-                if bucket.shift > 0 and not (bucket.ready and bucket.ready.size == bucket.size):
+            if not self._ladder.refine_head():
+                if bucket.shift > 0 and not (bucket.ready and bucket.ready.gathered == bucket.size):
                     bucket.ready = Run(bucket, bucket.columns)
                 return False
         return True

@@ -62,7 +62,7 @@ class Column:
         self.offsets = array(self.offsets.typecode, [self.offsets[slot] for slot in alive])
         self.items = [self.items[slot] for slot in alive]
         self.dead = 0
-        self.dead_max = max(TIMER_DEAD_MIN, len(alive) // 2)
+        self.dead_max = len(alive) // 2
 
     def pin(self) -> None:
         """Places are about to be pointed at: from now on they must not be squeezed."""
@@ -114,30 +114,38 @@ class Bucket:
 class Run:
     """The places of one bucket in order of time, ready to be served from `position` on."""
 
-    __slots__ = ("columns", "lists", "position", "size", "slots", "whens")
+    __slots__ = ("columns", "gathered", "lists", "position", "size", "slots", "whens")
 
     def __init__(self, bucket: Bucket | None = None, columns: list[Column] | None = None) -> None:
-        """Sort what `bucket` holds in `columns` and was handed from above. Dead places are left in."""
+        """Sort what was handed to `bucket` and what it has in `columns`. `gathered` counts their places."""
         self.columns = columns or []
         self.position = 0
+        self.gathered = 0
         self.whens: list[int] = []
         self.lists: list[list[Any]] = []
         self.slots: list[int] = []
         if bucket is not None:
-            self._gather(bucket)
+            self.gathered = bucket.size
+            for when, items, slot in bucket.handed:
+                self.whens.append(when - bucket.start)
+                self.lists.append(items)
+                self.slots.append(slot)
+            for column in self.columns:
+                self._gather(column)
             self._sort(bucket.start)
         self.size = len(self.whens)
 
-    def _gather(self, bucket: Bucket) -> None:
-        for when, items, slot in bucket.handed:
-            self.whens.append(when - bucket.start)
-            self.lists.append(items)
-            self.slots.append(slot)
-        for column in self.columns:
-            column.pin()
-            self.whens.extend(column.offsets)
-            self.lists.extend([column.items] * len(column.items))
-            self.slots.extend(range(len(column.items)))
+    def _gather(self, column: Column) -> None:
+        column.pin()
+        offsets, items = column.offsets, column.items
+        if column.dead:
+            alive = [slot for slot, item in enumerate(items) if item is not GONE]
+            self.whens += [offsets[slot] for slot in alive]
+        else:
+            alive = list(range(len(items)))
+            self.whens.extend(offsets)
+        self.lists += [items] * len(alive)
+        self.slots += alive
 
     def _sort(self, start: int) -> None:
         # A stable sort of positions by small ints: CPython compares those without a call.

@@ -143,8 +143,12 @@ class Ladder:
                 self._discard(bucket)
         return None
 
-    def refine_first(self) -> bool:
-        """One step towards a first bucket that can be served as it is. False: it can."""
+    def head(self) -> Bucket | None:
+        """The first bucket as it is: perhaps wide, crowded, empty or a grave."""
+        return self._order[0][3] if self._order else None
+
+    def refine_head(self) -> bool:
+        """One step of making the head fit to be served. False: it is."""
         return bool(self._order) and self._settle_first()
 
     def _settle_first(self) -> bool:

@@ -144,6 +144,6 @@ MACHINES = [
 
 @pytest.mark.parametrize("model", MACHINES, ids=lambda model: model.__name__)
 def test_a_structure_does_what_a_sorted_list_does(model: type[Model]) -> None:
-    budget = settings(max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+    budget = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
     case = type(f"{model.__name__}Case", (model.TestCase,), {"settings": budget})
     case("runTest").runTest()
