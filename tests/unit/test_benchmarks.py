@@ -1,0 +1,116 @@
+"""The arithmetic behind the benchmark page: percentiles, ratios, and where tables are put."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from benchmarks import body, report
+from benchmarks.conditions import machine
+from benchmarks.driver import take
+from benchmarks.measure import Column, Measure, Outcome, Row, Size, percentile
+from benchmarks.measures import MEASURES, crash
+
+OURS = Row("ours", "Ours", "sqlite", ours=True)
+SLOW, FAST, OTHER = Row("slow", "Slow", "sqlite"), Row("fast", "Fast", "sqlite"), Row("other", "Other", "memory")
+
+
+def _measure(*, more_is_better: bool = True) -> Measure:
+    return Measure(
+        name="speed",
+        title="Speed",
+        about="How fast.",
+        rows=(OURS, SLOW, FAST, OTHER),
+        columns=(Column("rate", "runs/s"),),
+        run=lambda name, folder, size: {"rate": 1.0},
+        repeats={Size.QUICK: 2},
+        key="rate",
+        more_is_better=more_is_better,
+    )
+
+
+def _outcome(measure: Measure, **rates: list[float]) -> Outcome:
+    return Outcome(measure, {name: [{"rate": rate} for rate in values] for name, values in rates.items()})
+
+
+def test_a_percentile_is_a_value_that_was_measured() -> None:
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([float(value) for value in range(1, 101)], 0.99) == 99.0
+    assert percentile([7.0], 0.99) == 7.0
+
+
+def test_the_ratio_is_to_the_best_peer_of_the_same_group_within_each_repeat() -> None:
+    outcome = _outcome(_measure(), ours=[10, 100, 50], slow=[1, 1, 1], fast=[5, 10, 10], other=[999, 999, 999])
+    assert outcome.best_peer("sqlite") == "fast"
+    assert outcome.ratio(OURS) == 5.0  # the median of 2, 10 and 5, not 50 ÷ 10 by chance
+
+
+def test_a_time_half_as_long_is_a_ratio_of_two() -> None:
+    outcome = _outcome(_measure(more_is_better=False), ours=[2, 2], slow=[9, 9], fast=[4, 4])
+    assert outcome.best_peer("sqlite") == "fast"
+    assert outcome.ratio(OURS) == 2.0
+
+
+def test_without_a_peer_there_is_no_ratio() -> None:
+    assert _outcome(_measure(), ours=[10], other=[1]).ratio(OURS) is None
+
+
+def test_each_repeat_visits_every_row_and_a_broken_one_only_once() -> None:
+    visits: list[str] = []
+
+    def run(name: str, folder: Path, size: Size) -> dict[str, float]:
+        visits.append(name)
+        if name == "slow":
+            raise RuntimeError("broken")
+        return {"rate": 1.0}
+
+    measure = _measure()
+    outcome = take(Measure(**{**vars(measure), "run": run}), Size.QUICK, tell=lambda line: None)
+    assert visits == ["ours", "slow", "fast", "other", "fast", "other", "ours"]
+    assert outcome.failures == {"slow": "RuntimeError: broken"}
+
+
+def test_a_table_is_put_between_its_markers_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "before <!-- bench:machine --><!-- /bench:machine -->\n<!-- bench:speed -->\nold\n<!-- /bench:speed -->after"
+    )
+    report.write([_outcome(_measure(), ours=[10.0], fast=[2.0])], page)
+    text = page.read_text()
+    assert text.startswith("before") and text.endswith("after") and "old" not in text and machine() in text
+    assert "| **Ours** | **5.0** | 10 |" in text
+
+
+def test_a_page_without_the_place_for_a_table_is_refused(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench:machine --><!-- /bench:machine -->")
+    with pytest.raises(ValueError, match="no place for 'speed'"):
+        report.write([_outcome(_measure(), ours=[10.0])], page)
+
+
+def test_every_measure_has_its_place_on_the_page() -> None:
+    page = report.PAGE.read_text()
+    assert [name for name in MEASURES if f"<!-- bench:{name} -->" not in page] == []
+
+
+def test_a_record_is_read_back_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(body.LOG_VARIABLE, str(tmp_path / "log"))
+    body._log.cache_clear()
+    body.nap(7)
+    body._log.cache_clear()
+    first, last = body.read(tmp_path / "log")
+    assert (first.number, first.event, last.number, last.event) == (7, body.START, 7, body.END)
+    assert body.count(tmp_path / "log") == 2 and last.at_ns > first.at_ns
+
+
+def test_the_toll_of_a_crash_counts_lost_begun_again_and_finished_twice() -> None:
+    def records(*facts: tuple[int, int, int]) -> list[body.Record]:
+        return [body.Record(number, at, 0, 1, event) for number, at, event in facts]
+
+    before = records((0, 1, body.START), (0, 2, body.END), (1, 3, body.START), (2, 3, body.START))
+    after = records((1, 10, body.START), (1, 2_000_000_100, body.END), (0, 11, body.START), (0, 12, body.END))
+    others = records(*((number, 20, event) for number in range(3, crash.RUNS) for event in (body.START, body.END)))
+    toll = crash._toll(before, before + after + others, 100)
+    assert toll == {"in_flight": 2, "lost": 1, "repeats": 2, "finished_twice": 1}
+    healed = crash._toll(before, before + after + others + records((2, 30, body.START), (2, 40, body.END)), 100)
+    assert healed["lost"] == 0 and healed["heal_seconds"] == 2.0
