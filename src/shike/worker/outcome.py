@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from shike.clock import to_micros
+from shike.clock import MICROS, to_micros
 from shike.errors import BadTime
 from shike.trigger.duration import parse_duration
 
@@ -18,7 +18,7 @@ class Snooze(Struct, frozen=True):
 
     @classmethod
     def for_(cls, duration: str | float | timedelta) -> Snooze:
-        return cls(parse_duration(duration))
+        return cls(parse_duration(duration) / MICROS)
 
 
 class Cancel(Struct, frozen=True):

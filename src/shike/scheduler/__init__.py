@@ -1,0 +1,1 @@
+"""The node: plans the timetable, reads ahead, wakes, admits, rescues, keeps house."""

@@ -1,0 +1,203 @@
+"""One step of planning, as a pure function: which moments become runs, which become rows that say why not.
+
+After an absence the moments between the cursor and now are judged by the schedule's misfire policy; then the
+future is planned up to PLAN_AHEAD_MOMENTS and PLAN_AHEAD_SECONDS. Every moment the cursor passes is covered (P7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shike.bounds import (
+    BAND_BACKLOG,
+    CATCH_UP_MOMENTS_MAX,
+    CATCH_UP_PER_SECOND,
+    PLAN_AHEAD_MOMENTS,
+    PLAN_AHEAD_SECONDS,
+    SWEEP_SECONDS,
+)
+from shike.clock import MICROS, WALL_MAX
+from shike.model import NEVER, RECORD_VERSION, Bucket, Fate, Misfire, Overlap, Planned, Run, Schedule, TimetableRow
+from shike.store.base import Entry, Plan, PlannedMoment
+from shike.trigger.line import Line, Moment
+
+AHEAD = PLAN_AHEAD_SECONDS * MICROS
+PAUSE_LOOK_SECONDS = 300  # how often the skipped moments of a paused schedule are written down
+
+TakeId = Callable[[str], int]
+
+
+def plan_step(planned: Planned, line: Line, now: int, bucket: Bucket, take_id: TakeId) -> Plan:
+    """The next step for a schedule with a fixed rate, a cron or single moments."""
+    step = _Step(planned, line, now)
+    if planned.paused:
+        step.cover(now, Fate.PAUSED)
+        look_at = now + PAUSE_LOOK_SECONDS * MICROS
+        step.plan_at = min(look_at, planned.resume_at) if planned.resume_at > now else look_at
+    else:
+        step.catch_up()
+        step.look_ahead()
+    return step.plan(bucket, take_id)
+
+
+def plan_following(planned: Planned, line: Line, now: int, ended_at: int, bucket: Bucket, take_id: TakeId) -> Plan:
+    """The next step of a fixed-delay schedule: its first moment, or the one after an end that nobody followed up.
+
+    Normally the step that settles a run plans the next one; this heals what was cancelled, skipped or withdrawn.
+    `ended_at` is when the last run ended, NEVER while it goes on.
+    """
+    step = _Step(planned, line, now)
+    step.plan_at = now + int(SWEEP_SECONDS * MICROS)
+    if not planned.paused:
+        first = planned.cursor == NEVER
+        if first or ended_at != NEVER:
+            step.take(line.after(planned.cursor, planned.ordinal, ended=None if first else ended_at, limit=1))
+    return step.plan(bucket, take_id)
+
+
+class _Step:
+    """What has been decided so far; `cursor` and `ordinal` move on as moments are covered."""
+
+    def __init__(self, planned: Planned, line: Line, now: int) -> None:
+        self.planned = planned
+        self.schedule = planned.schedule
+        self.line = line
+        self.now = now
+        self.cursor = planned.cursor
+        self.ordinal = planned.ordinal
+        self.plan_at = WALL_MAX
+        self.late: list[Moment] = []
+        self.ahead: list[Moment] = []
+        self.ranges: list[TimetableRow] = []
+
+    def cover(self, until: int, fate: Fate) -> None:
+        """Pass all moments up to `until` with one row that says why they do not run."""
+        while (stretch := self.line.stretch(self.cursor, self.ordinal, until=until)) is not None:
+            self.ranges.append(
+                TimetableRow(
+                    self.schedule.name, self.schedule.version, stretch.first, stretch.last, stretch.moments, fate
+                )
+            )
+            self.cursor = stretch.last
+            self.ordinal += stretch.moments
+        self.cursor = max(self.cursor, until)
+
+    def take(self, moments: list[Moment], *, late: bool = False) -> None:
+        (self.late if late else self.ahead).extend(moments)
+        if moments:
+            self.cursor, self.ordinal = moments[-1].at, moments[-1].ordinal
+
+    def catch_up(self) -> None:
+        """Judge the moments that passed while nobody planned."""
+        grace = int(self.schedule.misfire_grace_seconds * MICROS)
+        match self.schedule.misfire:
+            case Misfire.SKIP:
+                self.cover(self.now - grace, Fate.MISSED)
+            case Misfire.ONCE:
+                latest = self.line.latest(self.now)
+                if latest is not None and latest > self.cursor and latest <= self.now - grace:
+                    self.cover(latest - 1, Fate.COALESCED)
+            case Misfire.WITHIN:
+                self.cover(self.now - int(self.schedule.misfire_window_seconds * MICROS), Fate.MISSED)
+                self._all_late(self.now - grace)
+            case Misfire.ALL:
+                self._all_late(self.now - grace)
+
+    def _all_late(self, until: int) -> None:
+        """The oldest first, a second's worth of the budget at a time, and no more than the cap in all."""
+        stretch = self.line.stretch(self.cursor, self.ordinal, until=until)
+        if stretch is None:
+            return
+        if not stretch.exact or stretch.moments > CATCH_UP_MOMENTS_MAX:
+            self._cap(until)
+        moments = self.line.after(self.cursor, self.ordinal, limit=CATCH_UP_PER_SECOND, until=until)
+        self.take(moments, late=True)
+        if len(moments) == CATCH_UP_PER_SECOND:
+            self.plan_at = self.now + MICROS
+
+    def _cap(self, until: int) -> None:
+        """Keep the youngest CATCH_UP_MOMENTS_MAX moments before `until`; the older ones get a row."""
+        place = until + 1
+        for _ in range(CATCH_UP_MOMENTS_MAX):
+            before = self.line.trigger.bound(self.line.start_at, self.line.spread).prev(place)
+            if before is None or before <= self.cursor:
+                return
+            place = before
+        self.cover(place - 1, Fate.CAPPED)
+
+    def look_ahead(self) -> None:
+        """Plan the future, unless the backlog is not through yet; then say when to look again."""
+        if self.plan_at != WALL_MAX:
+            return
+        horizon = self.now + AHEAD
+        self.take(self.line.after(self.cursor, self.ordinal, limit=PLAN_AHEAD_MOMENTS, until=horizon))
+        following = self.line.after(self.cursor, self.ordinal, limit=1)
+        if not following:
+            return
+        if len(self.ahead) == PLAN_AHEAD_MOMENTS:
+            self.plan_at = max(self.ahead[PLAN_AHEAD_MOMENTS // 2].at, self.now)
+        else:
+            self.plan_at = max(following[0].at - AHEAD, self.now + AHEAD // 2)
+
+    def plan(self, bucket: Bucket, take_id: TakeId) -> Plan:
+        moments = [(moment, True) for moment in self.late] + [(moment, False) for moment in self.ahead]
+        following = self.line.after(self.cursor, self.ordinal, limit=1) if moments and not self.line.after_end else []
+        nexts = [moment.due_at for moment, _ in moments[1:]] + [following[0].due_at if following else NEVER]
+        schedule = self.schedule
+        return Plan(
+            schedule=schedule.name,
+            version=schedule.version,
+            cursor=self.planned.cursor,
+            to=self.cursor,
+            ordinal=self.ordinal,
+            plan_at=self.plan_at,
+            bucket=bucket.low,
+            epoch=bucket.epoch,
+            moments=tuple(
+                PlannedMoment(
+                    moment.at,
+                    moment.ordinal,
+                    moment.due_at,
+                    Entry(run_of(schedule, moment, next_due_at, take_id(schedule.name), backlog=late)),
+                )
+                for (moment, late), next_due_at in zip(moments, nexts, strict=True)
+            ),
+            ranges=tuple(self.ranges),
+        )
+
+
+def run_of(schedule: Schedule, moment: Moment, next_due_at: int, run_id: int, *, backlog: bool) -> Run:
+    """The run that a moment becomes."""
+    expires_at = moment.due_at + int(schedule.expires_seconds * MICROS) if schedule.expires_seconds else NEVER
+    within = schedule.misfire is Misfire.WITHIN
+    return Run(
+        version=RECORD_VERSION,
+        id=run_id,
+        task=schedule.task,
+        args=schedule.args,
+        queue=schedule.queue,
+        band=BAND_BACKLOG if backlog else schedule.band,
+        due_at=moment.due_at,
+        schedule=schedule.name,
+        moment=moment.at,
+        ordinal=moment.ordinal,
+        next_due_at=next_due_at,
+        misfire=schedule.misfire,
+        misfire_seconds=0.0
+        if schedule.misfire is Misfire.ALL
+        else schedule.misfire_window_seconds
+        if within
+        else schedule.misfire_grace_seconds,
+        expires_at=expires_at,
+        gate=gate_of(schedule),
+        options=schedule.options,
+        owner=schedule.owner,
+        schedule_version=schedule.version,
+    )
+
+
+def gate_of(schedule: Schedule) -> str:
+    """The permit that a schedule's runs need before they may start; empty where overlap is allowed without limit."""
+    if schedule.overlap is Overlap.ALLOW and not schedule.overlap_max:
+        return ""
+    return f"overlap/{schedule.name}"

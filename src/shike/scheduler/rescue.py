@@ -1,0 +1,97 @@
+"""The rescuer: closes dead sessions for ever and gives back what they held.
+
+A session is dead when its process is provably gone, or when the store's clock says that its lease is over *and* we
+ourselves have seen no beat of it for one whole lease on our own monotonic clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from shike.bounds import SLEEP_SECONDS_MAX
+from shike.clock import Clock
+from shike.errors import StoreError
+from shike.model import Session, SessionState
+from shike.session import Member
+from shike.store.base import Store
+
+log = logging.getLogger("shike.scheduler")
+
+LEASES_PER_STEP = 50
+LOOKS_PER_LEASE = 4
+
+
+class Rescuer:
+    """Watches all sessions but its own. `rescued` counts runs that were given back."""
+
+    def __init__(self, store: Store, member: Member, clock: Clock, lease_seconds: float) -> None:
+        self._store = store
+        self._member = member
+        self._clock = clock
+        self._lease_seconds = lease_seconds
+        self._seen: dict[str, tuple[int, float]] = {}  # session → (beat, when first seen on our clock)
+        self._clean: dict[str, None] = {}  # closed sessions that hold nothing any more
+        self._others: list[str] = []
+        self.rescued = 0
+
+    async def run(self) -> None:
+        """The role. Alone, it looks once a lease; with others around, LOOKS_PER_LEASE times."""
+        look_at = 0.0
+        while True:
+            if self._clock.monotonic() >= look_at or any(self._store.is_gone(other) for other in self._others):
+                try:
+                    await self._look()
+                except StoreError as error:
+                    log.warning("rescuing is repeated: %s", error)
+                pause = self._lease_seconds / (LOOKS_PER_LEASE if self._others else 1)
+                look_at = self._clock.monotonic() + pause
+            await asyncio.sleep(min(SLEEP_SECONDS_MAX / 2, self._lease_seconds / LOOKS_PER_LEASE))
+
+    async def _look(self) -> None:
+        now = await self._store.now()
+        sessions = await self._store.sessions(all=True)
+        own = self._member.session.id if self._member.session else ""
+        for session in sessions:
+            if session.state is SessionState.CLOSED:
+                await self._clear(session)
+            elif session.id != own and session.expires_at and self._is_dead(session, now):
+                await self._bury(session)
+        known = {session.id for session in sessions}
+        self._others = [
+            session.id
+            for session in sessions
+            if session.state is SessionState.OPEN and session.expires_at and session.id != own
+        ]
+        self._seen = {name: seen for name, seen in self._seen.items() if name in known}
+        self._clean = {name: None for name in self._clean if name in known}
+
+    def _is_dead(self, session: Session, now: int) -> bool:
+        beat, since = self._seen.get(session.id, (-1, 0.0))
+        moment = self._clock.monotonic()
+        if beat != session.beat:
+            self._seen[session.id] = (session.beat, moment)
+            since = moment
+        if self._store.is_gone(session.id):
+            return True
+        return session.expires_at < now and moment - since >= self._lease_seconds
+
+    async def _bury(self, session: Session) -> None:
+        reason = "its process is gone" if self._store.is_gone(session.id) else "no beat for a whole lease"
+        if await self._store.close_session(session.id, seen_beat=session.beat, reason=reason):
+            log.warning("session %s (%s) is over: %s", session.id[:8], session.name, reason)
+            await self._clear(session)
+
+    async def _clear(self, session: Session) -> None:
+        """Free a closed session's leases: ours to do even if another closed it and died over it."""
+        if session.id in self._clean:
+            return
+        if session.expires_at:
+            left = True
+            while left:
+                freed = await self._store.free(session.id, LEASES_PER_STEP)
+                self.rescued += len(freed.requeued)
+                left = freed.left
+                if freed.requeued or freed.dead:
+                    log.warning("rescued %d runs of session %s", len(freed.requeued), session.id[:8])
+        self._clean[session.id] = None

@@ -1,0 +1,163 @@
+"""The scanner: reads ahead what will be due, and wakes exactly then. Its timer is a cache; it decides nothing.
+
+What it has read lies below its floor and is not read again, except by the sweep: each SWEEP_SECONDS every bucket is
+read from −∞, because a commit may become visible late, behind the floor. Hints make it quick, the sweep makes it
+sure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from shike.bounds import READ_AHEAD_RUNS, READ_AHEAD_SECONDS, SLEEP_SECONDS_MAX, SWEEP_SECONDS
+from shike.clock import MICROS, WALL_MAX, WALL_MIN, Clock
+from shike.errors import StoreError
+from shike.scheduler.buckets import Buckets
+from shike.store.base import Hint, HintKind, Store
+from shike.timer import TimerQueue, timer_queue
+
+log = logging.getLogger("shike.scheduler")
+
+AHEAD = int(READ_AHEAD_SECONDS * MICROS)
+REPEAT_SECONDS = 0.5
+
+Wake = tuple[HintKind, str]  # (DUE, queue) or (GATED, gate)
+
+
+class Scanner:
+    """Wakes workers (`store.tell`) and the gatekeeper (`gate_due`) at the moments that it has read."""
+
+    def __init__(self, store: Store, buckets: Buckets, clock: Clock, gate_due: Callable[[str], None]) -> None:
+        self._store = store
+        self._buckets = buckets
+        self._clock = clock
+        self._gate_due = gate_due
+        self._timer: TimerQueue[Wake] = timer_queue()
+        self._armed: dict[tuple[int, Wake], None] = {}  # what the timer holds, each once
+        self._floor = WALL_MIN
+        self._read_until = WALL_MIN
+        self._swept_at = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._wake = asyncio.Event()
+
+    def hinted(self, hint: Hint) -> None:
+        """A commit: what is due soon goes straight into the timer."""
+        if hint.kind is HintKind.DUE:
+            self._hold(hint.at, (HintKind.DUE, hint.queue))
+        elif hint.kind is HintKind.GATED:
+            self._hold(hint.at, (HintKind.GATED, hint.name))
+
+    def start_over(self) -> None:
+        """The buckets in hand changed: read them from the beginning."""
+        self._floor = self._read_until = WALL_MIN
+        self._wake.set()
+
+    async def run(self) -> None:
+        """The role."""
+        while True:
+            self._wake.clear()
+            try:
+                await self._read()
+                pause = self._until_next_read()
+            except StoreError as error:
+                log.warning("reading ahead is repeated: %s", error)
+                pause = REPEAT_SECONDS
+            await self._rest(pause)
+
+    async def _rest(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        while (left := until - self._clock.monotonic()) > 0 and not self._wake.is_set():
+            before = self._clock.wall() - int(self._clock.monotonic() * MICROS)
+            try:
+                await asyncio.wait_for(self._wake.wait(), min(left, SLEEP_SECONDS_MAX))
+            except TimeoutError:
+                after = self._clock.wall() - int(self._clock.monotonic() * MICROS)
+                if abs(after - before) > MICROS // 10:
+                    self._fire()  # the wall clock jumped: what is due now is another thing
+                    return
+
+    async def _read(self) -> None:
+        """Read the window (floor, now + AHEAD]; from −∞ when a sweep is due."""
+        owned = list(self._buckets.owned.values())
+        if not owned:
+            return
+        now = await self._store.now()
+        sweep = self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
+        after = WALL_MIN - 1 if sweep else self._floor
+        if sweep:
+            self._swept_at = self._clock.monotonic()
+        read_until = now + AHEAD
+        for bucket in owned:
+            due = await self._store.due(bucket.low, bucket.high, after, now + AHEAD, READ_AHEAD_RUNS)
+            for at, queue in due:
+                self._hold(max(at, now), (HintKind.DUE, queue), read=True)
+            gated = await self._store.gated(bucket.low, bucket.high, after, now + AHEAD, READ_AHEAD_RUNS)
+            for waiting in gated:
+                self._hold(max(waiting.run_at, now), (HintKind.GATED, waiting.gate), read=True)
+            if len(due) == READ_AHEAD_RUNS:
+                read_until = min(read_until, due[-1][0])
+            if len(gated) == READ_AHEAD_RUNS:
+                read_until = min(read_until, gated[-1].run_at)
+            if not due and not gated:
+                read_until = min(await self._first_beyond(bucket.low, bucket.high, read_until), now + self._idle())
+        self._floor = self._read_until = read_until
+        self._arm()
+
+    async def _first_beyond(self, low: int, high: int, at: int) -> int:
+        """Nothing is due soon: the read-ahead may sleep until just before the first run that is."""
+        due = await self._store.due(low, high, at, WALL_MAX, 1)
+        gated = await self._store.gated(low, high, at, WALL_MAX, 1)
+        first = min([found for found, _ in due] + [waiting.run_at for waiting in gated], default=WALL_MAX)
+        return max(first - 1, at)
+
+    def _idle(self) -> int:
+        return int(2 * SWEEP_SECONDS * MICROS)
+
+    def _until_next_read(self) -> float:
+        ahead = (self._read_until - self._clock.wall()) / MICROS - READ_AHEAD_SECONDS / 2
+        sweep = self._swept_at + SWEEP_SECONDS - self._clock.monotonic()
+        return max(min(ahead, sweep, SWEEP_SECONDS), 0.05)
+
+    def _hold(self, at: int, wake: Wake, *, read: bool = False) -> None:
+        """Put one wake-up into the timer, unless it lies beyond what is read ahead (a read will find it)."""
+        if not read and at > max(self._clock.wall() + AHEAD, self._read_until):
+            return
+        key = (at, wake)
+        if key in self._armed or len(self._armed) >= 4 * READ_AHEAD_RUNS:
+            return
+        self._armed[key] = None
+        self._timer.insert(at, wake)
+        if not read:
+            self._arm()
+
+    def _arm(self) -> None:
+        """Set the alarm to the earliest wake-up."""
+        next_due = self._timer.next_due()
+        if next_due is None:
+            return
+        loop = asyncio.get_running_loop()
+        seconds = min(max((next_due - self._clock.wall()) / MICROS, 0.0), SLEEP_SECONDS_MAX)
+        when = loop.time() + seconds
+        if self._alarm is not None:
+            if self._alarm.when() <= when and not self._alarm.cancelled():
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(when, self._fire)
+
+    def _fire(self) -> None:
+        """It is time: one word per queue or gate, however many runs are due."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        now = self._clock.wall()
+        due: dict[Wake, None] = dict.fromkeys(self._timer.pop_due(now))
+        if due:
+            self._armed = {key: None for key in self._armed if key[0] > now}
+        for kind, name in due:
+            if kind is HintKind.DUE:
+                self._store.tell(Hint(HintKind.DUE, name, now))
+            else:
+                self._gate_due(name)
+        self._arm()
