@@ -156,3 +156,11 @@ class CommandFailed(ShikeError):
         super().__init__(message)
         self.status = status
         self.stderr = stderr
+
+
+class ChildDied(ShikeError):
+    """The child process a handler ran in ended before it answered. `status` as `subprocess` tells it: −9 is SIGKILL."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
