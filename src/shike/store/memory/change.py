@@ -1,0 +1,80 @@
+"""Operators and nodes change runs that no worker settles: admit, reschedule, cancel, skip, bury."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shike.bounds import BANDS
+from shike.errors import BadInput
+from shike.model import TERMINAL, Live, State, may_move
+from shike.store.base import Answer, Move
+from shike.store.memory.submit import holds, take
+from shike.store.memory.tables import Tables
+
+TARGETS = frozenset({State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD})
+
+
+def move(tables: Tables, moves: Sequence[Move]) -> list[Answer]:
+    for wanted in moves:
+        _check(wanted)
+    now = tables.now()
+    answers = [_move_one(tables, wanted, now) for wanted in moves]
+    tables.over.trim()
+    tables.dead.trim()
+    return answers
+
+
+def _check(wanted: Move) -> None:
+    if wanted.to not in TARGETS:
+        raise BadInput(f"nobody but its worker can make a run {wanted.to.name}")
+    if wanted.band is not None and not 0 <= wanted.band < BANDS:
+        raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
+    if wanted.run_at is not None and wanted.run_at < 0:
+        raise BadInput(f"run {wanted.run_id} cannot run before 1970")
+
+
+def _move_one(tables: Tables, wanted: Move, now: int) -> Answer:
+    live = tables.runs.get(wanted.run_id)
+    if live is None:
+        ended = tables.ended(wanted.run_id)
+        if ended is None:
+            return Answer.UNKNOWN
+        return Answer.ALREADY if ended.state is wanted.to else Answer.REFUSED
+    if wanted.version not in (0, live.version):
+        return Answer.REFUSED
+    if live.state is State.RUNNING:
+        return _ask(tables, live, wanted)
+    if not may_move(live.state, wanted.to):
+        return Answer.REFUSED
+    if not all(holds(tables, guard, wanted.run_id, now) for guard in wanted.guards):
+        return Answer.GUARDED
+    for guard in wanted.guards:
+        take(tables, guard, wanted.run_id, now)
+    tables.leave(live)
+    if wanted.to in TERMINAL:
+        tables.end(live, wanted.to, now, wanted.reason)
+    else:
+        _reschedule(tables, live, wanted, now)
+    return Answer.ACCEPTED
+
+
+def _ask(tables: Tables, live: Live, wanted: Move) -> Answer:
+    """A running run is its worker's: it can be asked to stop, nothing else. The first reason stands."""
+    if wanted.to is not State.CANCELLED:
+        return Answer.REFUSED
+    if not live.cancel:
+        live.cancel = wanted.reason or "cancelled"
+        live.version += 1
+        tables.asked.add(live.run.id)
+    tables.news.cancelled.append(live.run.id)
+    return Answer.ASKED
+
+
+def _reschedule(tables: Tables, live: Live, wanted: Move, now: int) -> None:
+    live.state = State.SCHEDULED
+    live.version += 1
+    if wanted.run_at is not None:
+        live.run_at = wanted.run_at
+    if wanted.band is not None:
+        live.band = wanted.band
+    tables.enter(live, now)

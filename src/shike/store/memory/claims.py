@@ -1,0 +1,111 @@
+"""Runs go out: a claim leases what is eligible, in order, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
+from shike.errors import BadInput, SessionClosed
+from shike.model import State
+from shike.store.base import Batch, Claim, Claimed, Want
+from shike.store.memory.lanes import Entry, Lane, Lanes
+from shike.store.memory.tables import LeaseRow, SessionRow, Tables
+
+RUNNING = State.RUNNING
+
+
+def claim(tables: Tables, asked: Claim) -> Batch:
+    now = tables.now()
+    row = _holder(tables, asked, now)
+    if asked.number <= row.session.claimed:
+        return _again(tables, row, asked.number, now)
+    wants = [want for want in asked.wants if want.count > 0 and not tables.is_paused(want.queue)]
+    entries = _solo(tables.suspects, asked, wants, now) if asked.solo else []
+    solo = bool(entries)
+    if not solo:
+        entries = _eligible(tables.lanes, asked, wants, now)
+    runs = _grant(tables, row, asked.number, entries, solo, now) if entries else []
+    more = _has_more(tables, asked, wants, now)
+    next_at = 0 if more else _next_at(tables, wants, now)
+    return Batch(number=asked.number, now=now, runs=runs, solo=solo, more=more, next_at=next_at)
+
+
+def _holder(tables: Tables, asked: Claim, now: int) -> SessionRow:
+    """The session that asks, if it lives. One whose lease is over must beat before it may claim."""
+    row = tables.sessions.get(asked.session)
+    if row is None or not row.is_open or row.session.expires_at < now:
+        reason = "unknown to the store" if row is None else row.session.reason or "its lease is over"
+        raise SessionClosed(f"session {asked.session} cannot claim: {reason}", session=asked.session, reason=reason)
+    if asked.number < 1:
+        raise BadInput("claims are counted from 1")
+    return row
+
+
+def _again(tables: Tables, row: SessionRow, number: int, now: int) -> Batch:
+    """A repeat: what is still open of the batch that this number was granted."""
+    lease = row.leases.get(number)
+    if lease is None:
+        return Batch(number=number, now=now, runs=[])
+    runs = [
+        Claimed(live.run, lease.token, live.attempts + 1, live.run_at, live.crashes) for live in tables.open_runs(lease)
+    ]
+    return Batch(number=number, now=now, runs=runs, solo=lease.solo)
+
+
+def _solo(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[Entry]:
+    for lane, room in _places(lanes, asked, wants):
+        if room and (found := lane.take(now, 1, asked.tasks)):
+            return found
+    return []
+
+
+def _eligible(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[Entry]:
+    """Each want is filled on its own, band by band."""
+    entries: list[Entry] = []
+    for want in wants:
+        room = min(want.count, CLAIM_RUNS_MAX - len(entries))
+        for lane, most in _places(lanes, asked, [want]):
+            found = lane.take(now, min(room, most), asked.tasks) if room and most else []
+            entries += found
+            room -= len(found)
+    return entries
+
+
+def _places(lanes: Lanes, asked: Claim, wants: list[Want]) -> Iterator[tuple[Lane, int]]:
+    """The lanes to look at, in order, and how much each may give."""
+    for want in wants:
+        for band in asked.bands:
+            lane = lanes.of(want.queue, band)
+            if lane is not None:
+                yield lane, min(want.backlog, want.count) if band == BAND_BACKLOG else want.count
+
+
+def _grant(tables: Tables, row: SessionRow, number: int, entries: list[Entry], solo: bool, now: int) -> list[Claimed]:
+    """One lease for the whole batch."""
+    tables.token = token = tables.token + 1
+    runs: list[Claimed] = []
+    for _, _, live in entries:
+        live.state = RUNNING
+        live.token = token
+        runs.append(Claimed(live.run, token, live.attempts + 1, live.run_at, live.crashes))
+    run_ids = tuple([entry[1] for entry in entries])
+    lease = LeaseRow(token, row.session.id, number, now, run_ids, len(run_ids), solo)
+    tables.leases[token] = row.leases[number] = row.open[number] = lease
+    tables.update_session(row, claimed=number)
+    return runs
+
+
+def _has_more(tables: Tables, asked: Claim, wants: list[Want], now: int) -> bool:
+    """Whether something else that was asked for is eligible, and only the counts kept it back."""
+    kinds = (tables.lanes, tables.suspects) if asked.solo else (tables.lanes,)
+    return any(lane.has(now, asked.tasks) for lanes in kinds for lane, _ in _places(lanes, asked, wants))
+
+
+def _next_at(tables: Tables, wants: list[Want], now: int) -> int:
+    ahead = (
+        lane.first_after(now)
+        for lanes in (tables.lanes, tables.suspects)
+        for want in wants
+        for lane in lanes.by_queue.get(want.queue, {}).values()
+    )
+    return min((run_at for run_at in ahead if run_at), default=0)

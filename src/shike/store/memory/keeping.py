@@ -1,0 +1,81 @@
+"""Control rows, and what retention lets go of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop
+
+from shike.errors import Conflict
+from shike.store.base import Control, Retention
+from shike.store.memory.tables import QUEUE_SWITCH, Tables, micros
+
+
+def put(tables: Tables, key: str, value: bytes | None, expect: int | None) -> Control | None:
+    old = tables.controls.get(key)
+    version = 0 if old is None else old.version
+    if expect is not None and expect != version:
+        if _is_repeat(old, value, expect):
+            return old
+        raise Conflict(f"control row {key} is at version {version}, not {expect}")
+    if key.startswith(QUEUE_SWITCH):
+        tables.news.queue(key.removeprefix(QUEUE_SWITCH))
+    if value is None:
+        tables.controls.pop(key, None)
+        return None
+    row = tables.controls[key] = Control(key=key, value=value, version=version + 1)
+    return row
+
+
+def _is_repeat(old: Control | None, value: bytes | None, expect: int) -> bool:
+    """Whether these very words were heard before, and nothing since."""
+    if old is None:
+        return value is None
+    return old.value == value and old.version == expect + 1
+
+
+def purge(tables: Tables, keep: Retention) -> int:
+    now = tables.now()
+    left = keep.rows_max
+    left -= _purge_receipts(tables, now - micros(keep.receipt_seconds), left)
+    left -= _purge_keys(tables, now, left)
+    left -= _purge_sessions(tables, now - micros(keep.session_seconds), left)
+    left -= tables.over.forget_before(now - micros(keep.success_seconds), left)
+    left -= tables.dead.forget_before(now - micros(keep.dead_seconds), left)
+    left -= tables.timetable.forget_before(now - micros(keep.dead_seconds), left)
+    tables.lanes.tidy()
+    tables.suspects.tidy()
+    return keep.rows_max - left
+
+
+def _purge_receipts(tables: Tables, before: int, limit: int) -> int:
+    count = 0
+    while count < limit and tables.settled and tables.settled[0].settled_at < before:
+        tables.drop_receipt()
+        count += 1
+    return count
+
+
+def _purge_keys(tables: Tables, now: int, limit: int) -> int:
+    count = 0
+    while count < limit and tables.key_ends and tables.key_ends[0][0] <= now:
+        until, key = heappop(tables.key_ends)
+        known = tables.keys.get(key)
+        if known is not None and known.until == until:  # else it was taken anew since
+            del tables.keys[key]
+            count += 1
+    return count
+
+
+def _purge_sessions(tables: Tables, before: int, limit: int) -> int:
+    old = [
+        identity
+        for identity, row in tables.sessions.items()
+        if not row.is_open and row.session.closed_at < before and not row.leases
+    ][:limit]
+    for identity in old:
+        del tables.sessions[identity]
+    return len(old)
+
+
+def drop_dead(tables: Tables, run_ids: Sequence[int]) -> int:
+    return sum(tables.dead.drop(run_id) for run_id in run_ids)

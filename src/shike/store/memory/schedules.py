@@ -1,0 +1,99 @@
+"""Schedules are made, edited, paused and planned; control rows and retention."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
+from shike.model import Fate, Planned, Schedule, State
+from shike.store.base import Plan
+from shike.store.memory.submit import check_entry, timed, write_moment
+from shike.store.memory.tables import Tables
+
+
+def put_schedule(tables: Tables, schedule: Schedule, expect: int | None, plan_at: int) -> Planned:
+    known = tables.schedules.get(schedule.name)
+    old = None if known is None or known.deleted else known
+    if old is not None and _same(old.schedule, schedule):
+        return old
+    if expect is not None and expect != (0 if old is None else old.schedule.version):
+        raise Conflict(f"schedule {schedule.name} is at version {old.schedule.version if old else 0}, not {expect}")
+    now = tables.now()
+    _withdraw(tables, schedule.name, now)
+    version = 1 if known is None else known.schedule.version + 1
+    created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
+    schedule = replace(schedule, version=version, created_at=created_at)
+    planned = replace(old or Planned(schedule=schedule), schedule=schedule, cursor=now, plan_at=plan_at)
+    return _keep(tables, planned)
+
+
+def _same(one: Schedule, other: Schedule) -> bool:
+    return replace(one, version=0, created_at=0) == replace(other, version=0, created_at=0)
+
+
+def control_schedule(
+    tables: Tables, name: str, paused: bool | None, reason: str, resume_at: int, delete: bool
+) -> Planned:
+    planned = tables.schedules.get(name)
+    if planned is None or (planned.deleted and not delete):
+        raise NotFound(f"there is no schedule {name}")
+    now = tables.now()
+    if delete or paused:
+        _withdraw(tables, name, now)
+    if paused:
+        planned = replace(planned, paused=True, reason=reason, resume_at=resume_at)
+    elif paused is False and planned.paused:
+        planned = replace(planned, paused=False, reason="", resume_at=0, cursor=now, plan_at=now)
+    return _keep(tables, replace(planned, deleted=planned.deleted or delete))
+
+
+def _keep(tables: Tables, planned: Planned) -> Planned:
+    tables.schedules[planned.schedule.name] = planned
+    tables.news.schedule(planned.schedule.name)
+    return planned
+
+
+def _withdraw(tables: Tables, name: str, now: int) -> None:
+    """Take back the runs that are still ahead and that nobody has claimed; their rows say so."""
+    for run_id in list(tables.of_schedule.get(name, ())):
+        live = tables.runs[run_id]
+        if live.state is State.RUNNING or live.run.due_at <= now:
+            continue
+        tables.leave(live)
+        tables.forget(live)
+        tables.attempts.pop(run_id, None)
+        tables.news.ended.append(run_id)
+        row = tables.timetable.row(name, live.run.moment)
+        if row is not None and row.run_id == run_id:
+            tables.timetable.write(replace(row, fate=Fate.WITHDRAWN))
+
+
+def plan(tables: Tables, wanted: Plan) -> bool:
+    _check_epoch(tables, wanted)
+    planned = tables.schedules.get(wanted.schedule)
+    if planned is None or planned.deleted:
+        return False
+    if planned.schedule.version != wanted.version or planned.cursor != wanted.cursor:
+        return False
+    for one in wanted.moments:
+        check_entry(one.entry)
+    now = tables.now()
+    for one in wanted.moments:
+        run, run_at = timed(one.entry, now)
+        write_moment(tables, run, wanted.version, one.moment, run_at, now)
+    for row in wanted.ranges:
+        if tables.timetable.row(wanted.schedule, row.moment) is None:
+            tables.timetable.write(row)
+    tables.schedules[wanted.schedule] = replace(
+        planned, cursor=wanted.to, ordinal=wanted.ordinal, plan_at=wanted.plan_at
+    )
+    return True
+
+
+def _check_epoch(tables: Tables, wanted: Plan) -> None:
+    for bucket in tables.buckets.values():
+        if bucket.low <= wanted.bucket <= bucket.high:
+            if bucket.epoch != wanted.epoch:
+                raise StaleEpoch(f"bucket {bucket.low}-{bucket.high} is in epoch {bucket.epoch}, not {wanted.epoch}")
+            return
+    raise BadInput(f"there is no virtual bucket {wanted.bucket} in this store")
