@@ -14,6 +14,7 @@ import socket
 from collections.abc import Callable
 
 from shike.bounds import BEAT_SECONDS, LEASE_SECONDS
+from shike.clock import MICROS
 from shike.errors import SessionClosed, StoreError
 from shike.ids import RunIds
 from shike.model import PROTOCOL_VERSION, Session
@@ -42,6 +43,7 @@ class Member:
         self._lease_seconds = lease_seconds
         self._valid_until = 0.0  # on the boot clock
         self._number = 0
+        self._store_ahead = 0  # store's wall clock minus our monotonic clock, in µs
         self._role: Role | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._rejoin: asyncio.Task[None] | None = None
@@ -67,6 +69,17 @@ class Member:
         """Whether the lease, by our own clock and counted carefully, still stands."""
         return self.session is not None and self._runtime.clock.boot() < self._valid_until
 
+    def store_now(self) -> int:
+        """What the store's clock shows now, as far as we know: our own wall clock may be wrong, or be set.
+
+        Renewed with each beat, and off by at most half of what that beat took.
+        """
+        return self._store_ahead + int(self._runtime.clock.monotonic() * MICROS)
+
+    def _learn(self, now: int, sent: float) -> None:
+        middle = (sent + self._runtime.clock.monotonic()) / 2
+        self._store_ahead = now - int(middle * MICROS)
+
     async def join(self) -> Session:
         """Open a session and start to beat."""
         self._home = asyncio.get_running_loop()
@@ -90,7 +103,7 @@ class Member:
                 log.warning("could not say good-bye (%s); the session will be rescued", error)
 
     async def _open(self) -> Session:
-        sent = self._runtime.clock.boot()
+        sent, asked = self._runtime.clock.boot(), self._runtime.clock.monotonic()
         session = await self._store.open_session(
             NewSession(
                 identity=self._runtime.entropy.token_hex(16),
@@ -103,6 +116,7 @@ class Member:
             )
         )
         self._number = 0
+        self._learn(session.started_at, asked)
         self._valid_until = sent + self._lease_seconds
         self.ids = RunIds(session.number)
         self.session = session
@@ -124,7 +138,7 @@ class Member:
                 self._tell_home(self._lose, session.id, "the lease could not be renewed in time")
 
     async def _beat(self, session: Session) -> None:
-        sent = self._runtime.clock.boot()
+        sent, asked = self._runtime.clock.boot(), self._runtime.clock.monotonic()
         received, tokens, progress = self.holdings()
         self._number += 1
         reply = await self._store.beat(
@@ -139,6 +153,7 @@ class Member:
         )
         if session is self.session:
             self._valid_until = sent + self._lease_seconds
+            self._learn(reply.now, asked)
             self._tell_home(self._heard, reply)
 
     def _tell_home(self, function: Callable[..., None], *args: object) -> None:

@@ -31,8 +31,8 @@ class Node:
         self._roles: list[Role] = []
         self.buckets = Buckets(store, member, self._buckets_changed)
         self.gatekeeper = Gatekeeper(store, self.buckets)
-        self.planner = Planner(store, member, self.buckets, clock.wall)
-        self.scanner = Scanner(store, self.buckets, clock, self.gatekeeper.due)
+        self.planner = Planner(store, member, self.buckets)
+        self.scanner = Scanner(store, member, self.buckets, clock, self.gatekeeper.due)
         self.rescuer = Rescuer(store, member, clock, lease_seconds)
         self.janitor = Janitor(store, keep or retention(lease_seconds=lease_seconds), runtime.entropy.random)
         self._unlisten = store.listen(self._hinted)

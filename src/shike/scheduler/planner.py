@@ -26,11 +26,10 @@ REPEAT_SECONDS = 0.5
 class Planner:
     """Plans the schedules of the buckets in hand, woken by changes and by the earliest `plan_at`."""
 
-    def __init__(self, store: Store, member: Member, buckets: Buckets, wall: Callable[[], int]) -> None:
+    def __init__(self, store: Store, member: Member, buckets: Buckets) -> None:
         self._store = store
         self._member = member
         self._buckets = buckets
-        self._wall = wall
         self._wake = asyncio.Event()
         self._lines: dict[tuple[str, int], Line] = {}
 
@@ -54,14 +53,15 @@ class Planner:
             await self._rest(pause)
 
     async def _rest(self, seconds: float) -> None:
-        """Sleep in short pieces against the wall clock, so that a jump of it is noticed."""
-        until = self._wall() + int(seconds * MICROS)
-        while (left := (until - self._wall()) / MICROS) > 0 and not self._wake.is_set():
+        """Sleep in short pieces, so that a jump of the store's clock is noticed."""
+        until = self._member.store_now() + int(seconds * MICROS)
+        while (left := (until - self._member.store_now()) / MICROS) > 0 and not self._wake.is_set():
+            if left > seconds + SLEEP_SECONDS_MAX:
+                return  # the clock was set back
             try:
                 await asyncio.wait_for(self._wake.wait(), min(left, SLEEP_SECONDS_MAX))
             except TimeoutError:
-                if self._wall() < until - int(SWEEP_SECONDS * MICROS) - MICROS:
-                    return  # the clock went back: look again
+                pass
 
     async def _look(self) -> float:
         """Plan what is to be planned; how long there is nothing to do after that."""
@@ -111,7 +111,7 @@ class Planner:
         return lambda schedule: ids.next(virtual_bucket(schedule, count))
 
     async def _ended_at(self, planned: Planned) -> int:
-        """When the run at the cursor ended; NEVER while it has not. A withdrawn or forgotten one ended at its moment."""
+        """When the run at the cursor ended; NEVER while it goes on. One withdrawn or forgotten ended at its moment."""
         if planned.cursor == NEVER:
             return NEVER
         rows = await self._store.timetable(planned.schedule.name, planned.cursor, planned.cursor + 1)

@@ -15,6 +15,7 @@ from shike.bounds import READ_AHEAD_RUNS, READ_AHEAD_SECONDS, SLEEP_SECONDS_MAX,
 from shike.clock import MICROS, WALL_MAX, WALL_MIN, Clock
 from shike.errors import StoreError
 from shike.scheduler.buckets import Buckets
+from shike.session import Member
 from shike.store.base import Hint, HintKind, Store
 from shike.timer import TimerQueue, timer_queue
 
@@ -29,8 +30,11 @@ Wake = tuple[HintKind, str]  # (DUE, queue) or (GATED, gate)
 class Scanner:
     """Wakes workers (`store.tell`) and the gatekeeper (`gate_due`) at the moments that it has read."""
 
-    def __init__(self, store: Store, buckets: Buckets, clock: Clock, gate_due: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, member: Member, buckets: Buckets, clock: Clock, gate_due: Callable[[str], None]
+    ) -> None:
         self._store = store
+        self._now = member.store_now
         self._buckets = buckets
         self._clock = clock
         self._gate_due = gate_due
@@ -67,16 +71,10 @@ class Scanner:
             await self._rest(pause)
 
     async def _rest(self, seconds: float) -> None:
-        until = self._clock.monotonic() + seconds
-        while (left := until - self._clock.monotonic()) > 0 and not self._wake.is_set():
-            before = self._clock.wall() - int(self._clock.monotonic() * MICROS)
-            try:
-                await asyncio.wait_for(self._wake.wait(), min(left, SLEEP_SECONDS_MAX))
-            except TimeoutError:
-                after = self._clock.wall() - int(self._clock.monotonic() * MICROS)
-                if abs(after - before) > MICROS // 10:
-                    self._fire()  # the wall clock jumped: what is due now is another thing
-                    return
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            pass
 
     async def _read(self) -> None:
         """Read the window (floor, now + AHEAD]; from −∞ when a sweep is due."""
@@ -116,13 +114,13 @@ class Scanner:
         return int(2 * SWEEP_SECONDS * MICROS)
 
     def _until_next_read(self) -> float:
-        ahead = (self._read_until - self._clock.wall()) / MICROS - READ_AHEAD_SECONDS / 2
+        ahead = (self._read_until - self._now()) / MICROS - READ_AHEAD_SECONDS / 2
         sweep = self._swept_at + SWEEP_SECONDS - self._clock.monotonic()
         return max(min(ahead, sweep, SWEEP_SECONDS), 0.05)
 
     def _hold(self, at: int, wake: Wake, *, read: bool = False) -> None:
         """Put one wake-up into the timer, unless it lies beyond what is read ahead (a read will find it)."""
-        if not read and at > max(self._clock.wall() + AHEAD, self._read_until):
+        if not read and at > max(self._now() + AHEAD, self._read_until):
             return
         key = (at, wake)
         if key in self._armed or len(self._armed) >= 4 * READ_AHEAD_RUNS:
@@ -138,7 +136,7 @@ class Scanner:
         if next_due is None:
             return
         loop = asyncio.get_running_loop()
-        seconds = min(max((next_due - self._clock.wall()) / MICROS, 0.0), SLEEP_SECONDS_MAX)
+        seconds = min(max((next_due - self._now()) / MICROS, 0.0), SLEEP_SECONDS_MAX)
         when = loop.time() + seconds
         if self._alarm is not None:
             if self._alarm.when() <= when and not self._alarm.cancelled():
@@ -151,7 +149,7 @@ class Scanner:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        now = self._clock.wall()
+        now = self._now()
         due: dict[Wake, None] = dict.fromkeys(self._timer.pop_due(now))
         if due:
             self._armed = {key: None for key in self._armed if key[0] > now}

@@ -41,6 +41,7 @@ class Slots:
         tasks: Mapping[str, Definition],
         pools: Mapping[Executor, Pool],
         clock: Clock,
+        now: Callable[[], int],
         *,
         ended: Callable[[Claimed, Ack | None], None],
         worker: str,
@@ -50,6 +51,7 @@ class Slots:
         self.tasks = tasks
         self.pools = pools
         self.clock = clock
+        self.now = now  # the store's time, as far as it is known
         self.ended = ended
         self.worker = worker
         self.draw = draw
@@ -195,7 +197,7 @@ class Slot:
     async def _run(self, claimed: Claimed, solo: bool) -> None:
         """One attempt, from the decision whether it may start to its acknowledgement."""
         slots, run = self.slots, claimed.run
-        started_at = slots.clock.wall()
+        started_at = slots.now()
         if run.expires_at or run.misfire_seconds:
             reason = settle.refusal(run, started_at)
             if reason:
@@ -282,6 +284,6 @@ class Slot:
             self.slots.worker,
             context.claimed_at,
             context.started_at,
-            self.slots.clock.wall(),
+            self.slots.now(),
             tuple(context.steps) if context.steps else (),
         )

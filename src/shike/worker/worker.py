@@ -26,7 +26,7 @@ from shike.worker.verdict import Stop
 
 log = logging.getLogger("shike.worker")
 
-EARLY_MICROS = 1_000  # a hint this far ahead of our own clock counts as due: the store decides
+EARLY_MICROS = 1_000  # a hint this far ahead counts as due: the store decides
 
 
 class Worker:
@@ -62,7 +62,14 @@ class Worker:
         self.stale = 0
         self.exhausted = asyncio.Event()  # set when runs_max is reached
         self.slots = Slots(
-            slots, tasks, self._pools, runtime.clock, ended=self._ended, worker=member.name, draw=runtime.entropy.random
+            slots,
+            tasks,
+            self._pools,
+            runtime.clock,
+            member.store_now,
+            ended=self._ended,
+            worker=member.name,
+            draw=runtime.entropy.random,
         )
         self.acks = AckBatcher(
             store,
@@ -209,12 +216,12 @@ class Worker:
         for entry in list(self.slots.queued):
             if entry[0].run.id == run_id:
                 self.slots.queued.remove(entry)
-                facts = settle.Facts(entry[0], "", self._member.name, 0, 0, self._runtime.clock.wall())
+                facts = settle.Facts(entry[0], "", self._member.name, 0, 0, self._member.store_now())
                 self._ended(entry[0], settle.cancelled(facts, "cancelled by request"))
 
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is HintKind.DUE:
-            if hint.queue in self.claims.queues and hint.at <= self._runtime.clock.wall() + EARLY_MICROS:
+            if hint.queue in self.claims.queues and hint.at <= self._member.store_now() + EARLY_MICROS:
                 self.claims.poke()
         elif hint.kind is HintKind.CANCEL:
             for run_id in hint.run_ids:
