@@ -213,9 +213,10 @@ def test_a_reason_to_stop_that_was_given_before_is_kept() -> None:
 
 
 def test_a_handler_that_does_not_look_is_interrupted_and_runs_its_finally() -> None:
-    begun, cleaned = threading.Event(), threading.Event()
+    begun, cleaned, interrupted = threading.Event(), threading.Event(), []
 
     def deaf() -> None:
+        interrupted.append(threading.current_thread())
         try:
             begun.set()
             while True:
@@ -224,14 +225,15 @@ def test_a_handler_that_does_not_look_is_interrupted_and_runs_its_finally() -> N
         finally:
             cleaned.set()
 
-    async def body(pool: ThreadPool) -> tuple[int, str, int]:
+    async def body(pool: ThreadPool) -> tuple[int, bool, int]:
         task = asyncio.ensure_future(pool.run(call(deaf)))
         await started(begun)
         await cancelled(task)
         assert cleaned.is_set()
-        return pool.abandoned, await pool.run(call(lambda: "next")), pool.threads
+        used_again = await pool.run(call(threading.current_thread)) in interrupted
+        return pool.abandoned, used_again, pool.threads
 
-    assert with_pool(1, 1.0, body) == (0, "next", 1)
+    assert with_pool(1, 0.5, body) == (0, False, 1)
 
 
 def test_a_handler_that_cannot_be_stopped_is_given_up_and_its_thread_replaced() -> None:
@@ -297,22 +299,23 @@ def test_a_call_cancelled_before_a_thread_took_it_never_runs() -> None:
     assert ran == []
 
 
-def test_an_interrupt_never_reaches_the_next_call() -> None:
-    """Handlers that end at about the instant they are interrupted: whoever is not cancelled gets a value."""
+def test_an_interrupt_that_comes_too_late_does_not_reach_the_next_call() -> None:
+    stubborn = Stubborn()
 
-    async def body(pool: ThreadPool) -> list[int]:
-        values = []
-        for n in range(150):
-            task = asyncio.ensure_future(pool.run(call(lambda: time.sleep(0.0005))))
-            bystander = asyncio.ensure_future(pool.run(call(lambda n: n, n)))
-            await asyncio.sleep(0.0001 * (n % 7))
-            task.cancel()
-            values.append(await bystander)
-            with suppress(asyncio.CancelledError):
-                await task
-        return values
+    async def body(pool: ThreadPool) -> tuple[bool, int]:
+        over = asyncio.ensure_future(pool.run(call(lambda: None)))
+        await asyncio.sleep(0)
+        (work,) = pool._open
+        await over
+        following = asyncio.ensure_future(pool.run(call(stubborn)))
+        await started(stubborn.started)
+        reached = pool._interrupt(work)
+        await asyncio.sleep(0.02)
+        stubborn.let_go.set()
+        await following
+        return reached, stubborn.interrupts
 
-    assert with_pool(1, 0.0006, body) == list(range(150))
+    assert with_pool(1, 1, body) == (False, 0)
 
 
 def test_closing_stops_what_runs_and_ends_the_threads() -> None:
