@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shike.bounds import BANDS
-from shike.errors import BadInput
+from shike.clock import WALL_MAX
+from shike.errors import BadInput, BadTime
 from shike.model import TERMINAL, Live, State, may_move
 from shike.store.base import Answer, Move
 from shike.store.memory.submit import holds, take
@@ -29,8 +30,8 @@ def _check(wanted: Move) -> None:
         raise BadInput(f"nobody but its worker can make a run {wanted.to.name}")
     if wanted.band is not None and not 0 <= wanted.band < BANDS:
         raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
-    if wanted.run_at is not None and wanted.run_at < 0:
-        raise BadInput(f"run {wanted.run_id} cannot run before 1970")
+    if wanted.run_at is not None and not 0 <= wanted.run_at <= WALL_MAX:
+        raise BadTime(f"run {wanted.run_id} cannot run before 1970 or after 9999")
 
 
 def _move_one(tables: Tables, wanted: Move, now: int) -> Answer:

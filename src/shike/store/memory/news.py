@@ -6,11 +6,11 @@ from shike.store.base import Hint, HintKind
 
 
 class News:
-    """The hints of one step. Runs that are eligible already share one hint per queue."""
+    """The hints of one step. Runs that are eligible already share one."""
 
     def __init__(self) -> None:
         self._due: dict[tuple[str, int], None] = {}
-        self._gated: dict[str, int] = {}
+        self._gated: dict[tuple[str, int], None] = {}
         self._freed: dict[str, None] = {}
         self._other: list[Hint] = []
         self.ended: list[int] = []
@@ -19,8 +19,8 @@ class News:
     def due(self, queue: str, run_at: int, now: int) -> None:
         self._due[queue, max(run_at, now)] = None
 
-    def gated(self, gate: str, run_at: int) -> None:
-        self._gated[gate] = min(run_at, self._gated.get(gate, run_at))
+    def gated(self, gate: str, run_at: int, now: int) -> None:
+        self._gated[gate, max(run_at, now)] = None
 
     def freed(self, gate: str) -> None:
         self._freed[gate] = None
@@ -34,7 +34,7 @@ class News:
     def take(self) -> list[Hint]:
         """All of it, once."""
         hints = [Hint(HintKind.DUE, queue, run_at) for queue, run_at in self._due]
-        hints += [Hint(HintKind.GATED, at=at, name=gate) for gate, at in self._gated.items()]
+        hints += [Hint(HintKind.GATED, at=at, name=gate) for gate, at in self._gated]
         hints += [Hint(HintKind.FREED, name=gate) for gate in self._freed]
         hints += self._other
         if self.ended:

@@ -23,8 +23,9 @@ def put_schedule(tables: Tables, schedule: Schedule, expect: int | None, plan_at
     version = 1 if known is None else known.schedule.version + 1
     created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
     schedule = replace(schedule, version=version, created_at=created_at)
-    planned = replace(old or Planned(schedule=schedule), schedule=schedule, cursor=now, plan_at=plan_at)
-    return _keep(tables, planned)
+    if old is None:  # it begins where its line begins, also if that has passed
+        return _keep(tables, Planned(schedule=schedule, plan_at=plan_at))
+    return _keep(tables, replace(old, schedule=schedule, cursor=now, plan_at=plan_at))
 
 
 def _same(one: Schedule, other: Schedule) -> bool:

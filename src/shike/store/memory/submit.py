@@ -9,6 +9,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from shike.bounds import ARGS_BYTES_MAX, BANDS, SUBMIT_BATCH_MAX
+from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime, Conflict, TooLarge
 from shike.model import Fate, Run, TimetableRow
 from shike.store.base import Absent, Below, Effect, Entry, Guard, Insert, PlanNext, Replayed, Submitted
@@ -34,8 +35,8 @@ def check_entry(entry: Entry) -> None:
         raise TooLarge(f"the arguments of {run.task} are too large", size=len(run.args), limit=ARGS_BYTES_MAX)
     if not 0 <= run.band < BANDS:
         raise BadInput(f"band {run.band}: there are 0 to {BANDS - 1}")
-    if entry.run_at < 0 or run.due_at < 0:
-        raise BadTime(f"run {run.id} is due before 1970")
+    if min(entry.run_at, run.due_at) < 0 or max(entry.run_at, run.due_at) > WALL_MAX:
+        raise BadTime(f"run {run.id} is due before 1970 or after 9999")
     for effect in entry.effects:
         check_effect(effect)
 

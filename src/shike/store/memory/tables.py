@@ -134,7 +134,7 @@ class Tables:
             self.of_schedule.setdefault(run.schedule, {})[run.id] = None
         if run.gate:
             self.gates.wait(live)
-            self.news.gated(run.gate, run_at)
+            self.news.gated(run.gate, run_at, now)
         else:
             self.enter(live, now)
 
