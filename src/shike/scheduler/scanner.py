@@ -47,9 +47,13 @@ class Scanner:
         self._wake = asyncio.Event()
 
     def hinted(self, hint: Hint) -> None:
-        """A commit: what is due soon goes straight into the timer."""
+        """A commit: what is due soon goes straight into the timer.
+
+        What is due already was told to the workers by the same hint; to tell it again would echo among the nodes.
+        """
         if hint.kind is HintKind.DUE:
-            self._hold(hint.at, (HintKind.DUE, hint.queue))
+            if hint.at > self._now():
+                self._hold(hint.at, (HintKind.DUE, hint.queue))
         elif hint.kind is HintKind.GATED:
             self._hold(hint.at, (HintKind.GATED, hint.name))
 
@@ -158,4 +162,5 @@ class Scanner:
                 self._store.tell(Hint(HintKind.DUE, name, now))
             else:
                 self._gate_due(name)
+        self._timer.maintain(READ_AHEAD_RUNS)  # or the alarm, early by a bucket, would come back at once for nothing
         self._arm()
