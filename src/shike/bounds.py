@@ -82,3 +82,9 @@ STEPS_MAX = 1_000  # of one attempt, as a child reports them
 COMMAND_TAIL_BYTES = 5 * 1024  # of stdout and stderr each: at worst 6 bytes of JSON a byte, within RESULT_BYTES_MAX
 RELOAD_POLL_SECONDS = 0.5  # a person who saved a file does not notice the wait
 RELOAD_SETTLE_SECONDS = 0.2  # an editor or a checkout writes several files: restart once
+
+# Ids.
+VIRTUAL_BUCKETS_MAX = 256  # a run id carries its virtual bucket in 8 bits
+SNOWFLAKE_AHEAD_SECONDS = 5.0  # how far ids may run ahead of a clock that was set back; more is a mistake to look at
+SEEN_DAYS = 3  # today, yesterday's stragglers, and one night of repeats
+SEEN_PAGES_MAX = 1_024  # of 64 KiB: 64 MiB, or half a billion numbers that are dense

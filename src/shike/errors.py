@@ -123,6 +123,19 @@ class DuplicateMachine(ShikeError):
     """Another live process uses the same machine number for its ids."""
 
 
+class IdsUsedUp(ShikeError):
+    """This session has no run ids left, or is the parent process's after a fork: open a new session."""
+
+
+class DayForgotten(ShikeError):
+    """A day older than what the receiver remembers: whether it saw a number is not known."""
+
+    def __init__(self, message: str, *, day: int, oldest_day: int) -> None:
+        super().__init__(message)
+        self.day = day
+        self.oldest_day = oldest_day
+
+
 class LeaseLost(ShikeError):
     """The run was taken away from this attempt; whatever it reports now is refused."""
 
