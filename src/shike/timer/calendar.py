@@ -226,13 +226,12 @@ class CalendarQueue(Generic[T]):
             # One tick may hold any number, in order already: serve a column, and let later ones be appended.
             self._run = Run(bucket, [bucket.columns.pop(0)])
             bucket.handed = []
-            served = bucket.start
+            self._frontier = bucket.start
         else:
             self._ladder.take_first()
             ready = bucket.ready
             self._run = ready if ready and ready.gathered == bucket.size else Run(bucket, bucket.columns)
-            served = bucket.end
-        self._frontier = served if self._frontier is None else max(self._frontier, served)
+            self._frontier = bucket.end
 
     def _close_run(self) -> None:
         if self._run.columns or self._run.size:
