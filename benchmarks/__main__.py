@@ -44,7 +44,7 @@ def main() -> None:
     _progress(machine())
     for name in options.only or MEASURES:
         measure = _narrowed(MEASURES[name], options.rows)
-        if not measure.rows or not measure.repeats[options.size]:
+        if not measure.rows or (measure.full_only and options.size is not Size.FULL):
             continue
         outcome = take(measure, options.size, note=options.note, tell=_progress)
         outcomes.append(outcome)

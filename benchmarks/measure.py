@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ class Size(StrEnum):
 
     QUICK = "quick"  # everything works; the figures mean little
     STANDARD = "standard"  # the figures
-    FULL = "full"  # more repeats, and the million pending
+    FULL = "full"  # also those with a million pending
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """One figure per row: `key` in what a measure returns, its heading with the unit."""
+    """One figure per row: `key` in what a measure returns, its heading with the unit, what is told of the repeats."""
 
     key: str
     heading: str
     digits: int = 0
+    fold: Callable[[list[float]], float] = median
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,10 @@ class Measure:
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     run: Callable[[str, Path, Size], dict[str, float]]
-    repeats: Mapping[Size, int]
+    repeats: int
     key: str = ""
     more_is_better: bool = True
+    full_only: bool = False
 
 
 @dataclass
@@ -62,17 +64,17 @@ class Outcome:
     failures: dict[str, str] = field(default_factory=dict)
     conditions: str = ""
 
-    def median(self, row: str, key: str) -> float | None:
-        """The median over the repeats that have such a figure."""
+    def folded(self, row: str, key: str, fold: Callable[[list[float]], float] = median) -> float | None:
+        """The median, or what else is told, of the repeats that have such a figure."""
         values = [repeat[key] for repeat in self.repeats.get(row, []) if key in repeat]
-        return median(values) if values else None
+        return fold(values) if values else None
 
     def best_peer(self, group: str) -> str | None:
         """Of those rows of the group that are not ours, the one with the best median."""
         scored = [
             (value, row.name)
             for row in self.measure.rows
-            if row.group == group and not row.ours and (value := self.median(row.name, self.measure.key)) is not None
+            if row.group == group and not row.ours and (value := self.folded(row.name, self.measure.key)) is not None
         ]
         if not scored:
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def as_json(outcomes: list[Outcome]) -> dict[str, Any]:
         "measures": {
             outcome.measure.name: {
                 "conditions": outcome.conditions,
-                "rows": outcome.repeats,
+                "rows": {name: [_finite(repeat) for repeat in repeats] for name, repeats in outcome.repeats.items()},
                 "failures": outcome.failures,
                 "times_best_peer": {row.name: outcome.ratio(row) for row in outcome.measure.rows if row.ours},
             }
@@ -56,6 +57,10 @@ def _between(text: str, name: str, body: str) -> str:
     return pattern.sub(lambda _: f"{opening}\n{body}\n{closing}", text)
 
 
+def _finite(figures: dict[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in figures.items()}
+
+
 def _rows(outcome: Outcome) -> list[Row]:
     return [row for row in outcome.measure.rows if row.name in outcome.repeats]
 
@@ -72,8 +77,14 @@ def _lead(outcome: Outcome, row: Row, shown: bool) -> list[str]:
 
 
 def _cells(outcome: Outcome, row: Row) -> list[str]:
-    values = [(outcome.median(row.name, column.key), column.digits) for column in outcome.measure.columns]
-    return ["–" if value is None else f"{value:,.{digits}f}" for value, digits in values]
+    columns = outcome.measure.columns
+    return [_cell(outcome.folded(row.name, column.key, column.fold), column.digits) for column in columns]
+
+
+def _cell(value: float | None, digits: int) -> str:
+    if value is None:
+        return "–"
+    return "never" if math.isinf(value) else f"{value:,.{digits}f}"
 
 
 def _name(outcome: Outcome, name: str) -> str:

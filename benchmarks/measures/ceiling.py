@@ -84,5 +84,5 @@ MEASURE = Measure(
         Column("claim_per_second", "claim with lease and ack, rows/s"),
     ),
     run=_ceiling,
-    repeats={Size.QUICK: 1, Size.STANDARD: 3, Size.FULL: 5},
+    repeats=3,
 )

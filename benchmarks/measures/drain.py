@@ -46,7 +46,6 @@ def _drain(name: str, folder: Path, size: Size, *, what: str) -> dict[str, float
 
 
 _COLUMNS = (Column("per_second", "runs/s"), Column("cpu_us", "CPU µs per run", 1))
-_REPEATS = {Size.QUICK: 1, Size.STANDARD: 5, Size.FULL: 7}
 
 SHIPPED = Measure(
     name="drain",
@@ -67,7 +66,7 @@ SHIPPED = Measure(
     ),
     columns=_COLUMNS,
     run=partial(_drain, what="mark_result"),
-    repeats=_REPEATS,
+    repeats=5,
     key="per_second",
 )
 
@@ -78,6 +77,6 @@ BARE = Measure(
     rows=rows_of("shike-memory", "shike-sqlite", "apscheduler-memory", "huey-w1", "huey-w4"),
     columns=_COLUMNS,
     run=partial(_drain, what="mark"),
-    repeats=_REPEATS,
+    repeats=3,
     key="per_second",
 )

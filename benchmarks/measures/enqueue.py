@@ -53,6 +53,6 @@ MEASURE = Measure(
         Column("bulk_per_second", "bulk, runs/s"),
     ),
     run=_enqueue,
-    repeats={Size.QUICK: 1, Size.STANDARD: 5, Size.FULL: 7},
+    repeats=5,
     key="one_per_second",
 )

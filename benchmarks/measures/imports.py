@@ -44,5 +44,5 @@ MEASURE = Measure(
     ),
     columns=(Column("ratio", "× `import asyncio`", 2), Column("import_ms", "ms", 1)),
     run=_imports,
-    repeats={Size.QUICK: 1, Size.STANDARD: 1, Size.FULL: 1},
+    repeats=1,
 )

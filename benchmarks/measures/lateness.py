@@ -73,7 +73,7 @@ SPREAD = Measure(
     rows=_ROWS,
     columns=_COLUMNS,
     run=_spread,
-    repeats={Size.QUICK: 1, Size.STANDARD: 2, Size.FULL: 3},
+    repeats=2,
     key="p99_ms",
     more_is_better=False,
 )
@@ -86,7 +86,8 @@ SPREAD_AMONG_A_MILLION = Measure(
     rows=rows_of("shike-memory", "shike-sqlite", "huey-w4"),
     columns=_COLUMNS,
     run=partial(_spread, pending=1_000_000),
-    repeats={Size.QUICK: 0, Size.STANDARD: 0, Size.FULL: 1},
+    repeats=1,
+    full_only=True,
     key="p99_ms",
     more_is_better=False,
 )
@@ -99,7 +100,7 @@ BURST = Measure(
     rows=_ROWS,
     columns=_COLUMNS,
     run=_burst,
-    repeats={Size.QUICK: 1, Size.STANDARD: 3, Size.FULL: 5},
+    repeats=3,
     key="max_ms",
     more_is_better=False,
 )

@@ -67,7 +67,7 @@ MEASURE = Measure(
         Column("stored_bytes", "stored, bytes per run"),
     ),
     run=_memory,
-    repeats={Size.QUICK: 1, Size.STANDARD: 1, Size.FULL: 2},
+    repeats=1,
     key="pending_mb",
     more_is_better=False,
 )

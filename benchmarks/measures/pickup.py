@@ -41,7 +41,7 @@ MEASURE = Measure(
     ),
     columns=(Column("p50_ms", "p50 ms", 2), Column("p99_ms", "p99 ms", 2), Column("max_ms", "max ms", 1)),
     run=_pickup,
-    repeats={Size.QUICK: 1, Size.STANDARD: 3, Size.FULL: 5},
+    repeats=2,
     key="p50_ms",
     more_is_better=False,
 )

@@ -41,7 +41,7 @@ MEASURE = Measure(
     rows=rows_of("shike-memory", "shike-sqlite", "apscheduler-memory", "huey-w1", "apscheduler-sqlite", "asyncio"),
     columns=(Column("first_ms", "first start, ms"), Column("above_ms", "above the floor, ms")),
     run=_start,
-    repeats={Size.QUICK: 1, Size.STANDARD: 5, Size.FULL: 9},
+    repeats=5,
     key="first_ms",
     more_is_better=False,
 )

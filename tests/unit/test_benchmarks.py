@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def _measure(*, more_is_better: bool = True) -> Measure:
         rows=(OURS, SLOW, FAST, OTHER),
         columns=(Column("rate", "runs/s"),),
         run=lambda name, folder, size: {"rate": 1.0},
-        repeats={Size.QUICK: 2},
+        repeats=2,
         key="rate",
         more_is_better=more_is_better,
     )
@@ -65,7 +66,7 @@ def test_each_repeat_visits_every_row_and_a_broken_one_only_once() -> None:
         return {"rate": 1.0}
 
     measure = _measure()
-    outcome = take(Measure(**{**vars(measure), "run": run}), Size.QUICK, tell=lambda line: None)
+    outcome = take(Measure(**{**vars(measure), "run": run}), Size.STANDARD, tell=lambda line: None)
     assert visits == ["ours", "slow", "fast", "other", "fast", "other", "ours"]
     assert outcome.failures == {"slow": "RuntimeError: broken"}
 
@@ -79,6 +80,12 @@ def test_a_table_is_put_between_its_markers_and_nothing_else_is_touched(tmp_path
     text = page.read_text()
     assert text.startswith("before") and text.endswith("after") and "old" not in text and machine() in text
     assert "| **Ours** | **5.0** | 10 |" in text
+
+
+def test_of_a_crash_the_worst_repeat_is_told() -> None:
+    tolls = [{"lost": 0, "heal_seconds": 0.5}, {"lost": 3, "heal_seconds": math.inf}, {"lost": 0, "heal_seconds": 0.4}]
+    table = report.markdown(Outcome(MEASURES["crash"], {"huey-w4": tolls}))
+    assert "| 3 | – | – | never |" in table
 
 
 def test_a_page_without_the_place_for_a_table_is_refused(tmp_path: Path) -> None:
@@ -111,6 +118,6 @@ def test_the_toll_of_a_crash_counts_lost_begun_again_and_finished_twice() -> Non
     after = records((1, 10, body.START), (1, 2_000_000_100, body.END), (0, 11, body.START), (0, 12, body.END))
     others = records(*((number, 20, event) for number in range(3, crash.RUNS) for event in (body.START, body.END)))
     toll = crash._toll(before, before + after + others, 100)
-    assert toll == {"in_flight": 2, "lost": 1, "repeats": 2, "finished_twice": 1}
+    assert toll == {"in_flight": 2, "lost": 1, "repeats": 2, "finished_twice": 1, "heal_seconds": math.inf}
     healed = crash._toll(before, before + after + others + records((2, 30, body.START), (2, 40, body.END)), 100)
     assert healed["lost"] == 0 and healed["heal_seconds"] == 2.0
