@@ -61,7 +61,7 @@ SYSTEMS: dict[str, Spec] = {
         together=True,
         bulk=True,
         crowd=True,
-        settings={"store": "memory"},
+        settings={"store": "memory", "embedded": True},
         drain_runs=100_000,
         submit_runs=5_000,
         delayed_per_second=2_000,
@@ -104,7 +104,7 @@ SYSTEMS: dict[str, Spec] = {
         ours=True,
         together=True,
         bulk=True,
-        settings={"store": "full"},
+        settings={"store": "full", "embedded": True},
     ),
     "huey-w1": Spec(
         title="huey SQLite, 1 thread, poll 0.01 s",
