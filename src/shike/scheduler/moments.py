@@ -35,6 +35,8 @@ def plan_step(planned: Planned, line: Line, now: int, bucket: Bucket, take_id: T
         look_at = now + PAUSE_LOOK_SECONDS * MICROS
         step.plan_at = min(look_at, planned.resume_at) if planned.resume_at > now else look_at
     else:
+        if planned.resume_at > planned.cursor:
+            step.cover(planned.resume_at, Fate.PAUSED)
         step.catch_up()
         step.look_ahead()
     return step.plan(bucket, take_id)
@@ -143,6 +145,7 @@ class _Step:
         moments = [(moment, True) for moment in self.late] + [(moment, False) for moment in self.ahead]
         following = self.line.after(self.cursor, self.ordinal, limit=1) if moments and not self.line.after_end else []
         nexts = [moment.due_at for moment, _ in moments[1:]] + [following[0].due_at if following else NEVER]
+        nexts = nexts[: len(moments)]  # a step may cover a stretch and plan nothing
         schedule = self.schedule
         return Plan(
             schedule=schedule.name,
