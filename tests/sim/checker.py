@@ -38,6 +38,7 @@ class World(Struct):
     expected: Sequence[Expected]
     read: Callable[..., Any]  # one read of the store, without any weather
     now: int  # the store's clock at the end
+    seconds: float  # true virtual time at the end
     healed_at: int  # the store's clock when the last fault was over
     faults: int
     in_flight_max: int
@@ -79,8 +80,9 @@ def _judge_run(world: World, page: Page) -> None:
         if row.state is not State.SUCCESS and not row.reason:
             world.watch.object("P7", f"run {page.run_id} ended {row.state.name} without a reason")
     elif isinstance(row, Live):
-        if row.state is State.RUNNING or row.run_at < world.now - round(STUCK_SECONDS * MICROS):
-            late = (world.now - row.run_at) / MICROS
+        late = (world.now - row.run_at) / MICROS
+        held = world.seconds - page.granted_at if row.state is State.RUNNING else late
+        if min(late, held) > STUCK_SECONDS:
             world.watch.object("P1", f"run {page.run_id} ({row.run.task}) is stuck {row.state.name}, {late:.0f} s late")
     elif not _withdrawn(world, page):
         world.watch.object("P1", f"run {page.run_id} is lost")

@@ -47,6 +47,7 @@ class Weather:
         self.doubled_hint = 0.02
         self.store_delay_seconds = 0.0  # while the whole store is slow
         self.faults: Counter[str] = Counter()
+        self.lost_hints = 0  # no fault: nothing may depend on a hint
 
     def strikes(self, draw: Random, share: float, kind: str) -> bool:
         """Whether a fault of this kind happens now; counts it."""
@@ -68,6 +69,7 @@ class FaultyStore:
         self.url = store.url
         self.namespace = store.namespace
         self.virtual_buckets = store.virtual_buckets
+        self.any_thread = False
         self.cut: Cut | None = None
         self._store = store
         self._loop = loop
@@ -85,6 +87,11 @@ class FaultyStore:
 
     def is_gone(self, session: str) -> bool:
         return bool(self._store.is_gone(session))
+
+    def tell(self, hint: Hint) -> None:
+        """A hint without a commit takes the same uncertain way."""
+        if self.cut is None:
+            self._home.context.copy().run(self._store.tell, hint)
 
     def listen(self, callback: Callable[[Hint], None]) -> Callable[[], None]:
         """Hints travel like everything else: dropped, doubled, late, and not at all while cut off."""
@@ -175,10 +182,14 @@ class FaultyStore:
 
     def _hint(self, callback: Callable[[Hint], None], hint: Hint) -> None:
         weather, draw = self._weather, self._draw
-        if self._owner.dead or self.cut is not None or weather.strikes(draw, weather.lost_hint, "lost hint"):
+        if self._owner.dead or self.cut is not None:
+            return
+        luck = 1.0 if weather.calm else draw.random()
+        if luck < weather.lost_hint:
+            weather.lost_hints += 1
             return
         self._loop.call_later(0.003 * draw.random(), callback, hint, context=self._owner.context)
-        if weather.strikes(draw, weather.doubled_hint, "doubled hint"):
+        if luck < weather.lost_hint + weather.doubled_hint:
             self._loop.call_later(3.0 * draw.random(), callback, hint, context=self._owner.context)
 
 

@@ -29,6 +29,7 @@ class Page:
         self.schedule = schedule
         self.due_at = due_at
         self.eligible_at = eligible_at  # by the store's clock
+        self.granted_at = 0.0  # true time of the newest grant
         self.late_seconds = -1.0  # of the first grant; by the store's clock, too
         self.gated = False
         self.grants = 0
@@ -60,6 +61,7 @@ class Watch:
         self.sessions: dict[str, str] = {}  # id -> process
         self.closed: dict[str, float] = {}
         self.last_beat: dict[str, float] = {}
+        self.beats: dict[str, int] = {}
         self.epochs: dict[tuple[int, int], tuple[int, str]] = {}
         self.batches: dict[tuple[str, int], dict[int, int]] = {}
         self.trace: Callable[[str], None] | None = None
@@ -184,6 +186,7 @@ class Watch:
             page.settled.append((page.token, State.SCHEDULED))  # its own session released it with a beat
         page.state, page.token, page.holder = State.RUNNING, token, session
         page.grants += 1
+        page.granted_at = self._now()
         if page.grants == 1:
             page.late_seconds = (now - page.eligible_at) / MICROS
         running = self.running[page.schedule]
@@ -271,7 +274,9 @@ class Watch:
         beat = args[0]
         if beat.session in self.closed:
             self.object("P3", f"session {beat.session} of {process} beat after it died")
-        self.last_beat[beat.session] = self._now()
+        if beat.number > self.beats.get(beat.session, 0):  # an older one that comes late renews nothing
+            self.beats[beat.session] = beat.number
+            self.last_beat[beat.session] = self._now()
 
     def _saw_close_session(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: bool) -> None:
         session = args[0]
@@ -296,6 +301,14 @@ class Watch:
                 self.object("P6", f"run {run_id} was freed from a session that did not hold it")
             else:
                 self._leave(page, State.DEAD if run_id in reply.dead else State.SCHEDULED)
+        for page in self._held_by(session):
+            row = self._find(page.run_id)
+            if row is not None and row.state in OVER:  # somebody had asked for it to stop
+                self._leave(page, row.state)
+
+    def _held_by(self, session: str) -> list[Page]:
+        held = (self.pages[run_id] for runs in self.running.values() for run_id in runs)
+        return [page for page in held if page.holder == session]
 
     def _saw_own(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: Bucket) -> None:
         epoch, owner = self.epochs.get((reply.low, reply.high), (0, ""))

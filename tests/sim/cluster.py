@@ -1,0 +1,188 @@
+"""A whole cluster for one seed: built, beaten, healed, drained and judged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from msgspec import Struct
+
+from shike.bounds import LEASE_SECONDS
+from shike.store.memory import MemoryStore
+from tests.sim import roles
+from tests.sim.chaos import Kind, Strike, script
+from tests.sim.checker import World, duplicates, judge
+from tests.sim.clocks import EPOCH_WALL, SkewedClock
+from tests.sim.effects import Effects
+from tests.sim.faults import Cut, FaultyStore, Weather
+from tests.sim.handlers import Handlers
+from tests.sim.loop import Process, SimLoop, simulate
+from tests.sim.machines import Machine, Main
+from tests.sim.watch import Watch
+from tests.sim.workload import Clients, Operator, day_start, schedules
+
+SLOTS = 8
+CHAOS_SECONDS = 480.0
+DRAIN_SECONDS = 120.0
+STRIKES = 50
+
+
+class Report(Struct, frozen=True):
+    """What one seed showed."""
+
+    seed: int
+    violations: list[str]
+    digest: str
+    seconds: float  # simulated
+    steps: int
+    faults: dict[str, int]
+    firings: int
+    duplicates: int
+    grants: int
+    rescues: int
+    refused_acks: int
+
+
+class Cluster:
+    """Two or three nodes, three or four workers, two clients, an operator, and what befalls them."""
+
+    def __init__(
+        self, seed: int, breed: roles.Breed = roles.BREED, *, trace: Callable[[str], None] | None = None
+    ) -> None:
+        self.seed = seed
+        self.breed = breed
+        self._dice = Random(f"shike/{seed}")
+        self.loop = SimLoop(self._own_dice())
+        self.weather = Weather()
+        self.effects = Effects()
+        self.store_clock = SkewedClock(self.loop.time)
+        self.store = breed.store(self.store_clock)
+        self.store_process = Process("store")
+        self.watch = Watch(self.loop.time, self.store_clock.wall, self._find, LEASE_SECONDS)
+        self.watch.trace = trace
+        self.clients = Clients(self._own_dice(), CHAOS_SECONDS + DRAIN_SECONDS / 2)
+        plans = schedules(day_start(EPOCH_WALL))
+        self.operator = Operator(plans)
+        self.watch.caps = {plan.schedule.name: plan.cap for plan in plans if plan.cap}
+        tasks = Handlers(self.effects, self._own_dice(), self.loop.time, self.store_clock.wall).definitions
+        nodes, workers = self._dice.choice((2, 3)), self._dice.choice((3, 4))
+        crew = [(f"node-{n}", breed.node(tasks)) for n in range(nodes)]
+        crew += [(f"worker-{n}", breed.worker(tasks, SLOTS)) for n in range(workers)]
+        self.crew = [self._machine(name, main) for name, main in crew]
+        self.guests = [self._machine(f"client-{n}", self.clients.main) for n in range(2)]
+        self.guests.append(self._machine("operator", self.operator.main))
+        self.in_flight_max = workers * SLOTS
+        self._happenings: list[asyncio.Task[None]] = []
+        self._duplicates = 0
+
+    def _own_dice(self) -> Random:
+        """Each part of the world has dice of its own, so that a change in one leaves the others' throws alone."""
+        return Random(self._dice.getrandbits(64))
+
+    def _machine(self, name: str, main: Main) -> Machine:
+        return Machine(name, main, self.loop, self._door, self._own_dice())
+
+    def _door(self, process: Process, dice: Random) -> FaultyStore:
+        return FaultyStore(self.store, self.loop, self.store_process, process, self.weather, dice, self.watch.seen)
+
+    def run(self) -> Report:
+        """The whole story of this seed."""
+        simulate(self.loop, self._story)
+        return Report(
+            self.seed,
+            self.watch.violations,
+            self.watch.digest(),
+            self.loop.time(),
+            self.loop.steps,
+            dict(sorted(self.weather.faults.items())),
+            self.effects.count,
+            self._duplicates,
+            self.watch.grants,
+            self.watch.rescues,
+            self.watch.refused_acks,
+        )
+
+    async def _story(self) -> None:
+        read(self.store, "open")
+        for machine in (*self.crew, *self.guests):
+            machine.boot()
+        for strike in script(self._dice, len(self.crew), CHAOS_SECONDS, STRIKES):
+            await asyncio.sleep(strike.at - self.loop.time())
+            self._strike(strike)
+        await asyncio.sleep(CHAOS_SECONDS - self.loop.time())
+        self._heal()
+        healed_at = self.store_clock.wall()
+        await asyncio.sleep(DRAIN_SECONDS)
+        self._judge(healed_at)
+
+    # ------------------------------------------------------------ faults
+
+    def _strike(self, strike: Strike) -> None:
+        self.weather.faults[strike.kind.value] += 1
+        machine = self.crew[strike.target]
+        self.watch.note(f"{strike.kind.value} {machine.name} {strike.seconds:.3f}")
+        match strike.kind:
+            case Kind.KILL:
+                machine.kill()
+                self.loop.call_later(strike.seconds, machine.boot)
+            case Kind.PAUSE:
+                self._later(machine.pause(strike.seconds))
+            case Kind.PARTITION:
+                self._later(machine.cut_off([*Cut][int(strike.flavour * len(Cut))], strike.seconds))
+            case Kind.SKEW:
+                machine.clock.skew_seconds = strike.seconds
+            case Kind.SLOW_STORE:
+                self.weather.store_delay_seconds = 4.0 * strike.flavour
+                self.loop.call_later(strike.seconds, self._quicken)
+            case Kind.STORE_STEP:
+                self.store_clock.step(strike.seconds)
+
+    def _later(self, happening: Any) -> None:
+        self._happenings.append(self.loop.create_task(happening))
+
+    def _quicken(self) -> None:
+        self.weather.store_delay_seconds = 0.0
+
+    def _heal(self) -> None:
+        """All faults are over: the network is whole, clocks are right, everybody is up."""
+        self.watch.note("heal")
+        self.weather.calm = True
+        self._quicken()
+        for machine in self.crew:
+            machine.clock.skew_seconds = self.store_clock.skew_seconds
+            machine.mend()
+
+    # ------------------------------------------------------------ judgement
+
+    def _find(self, run_id: int) -> Any:
+        return read(self.store, "find", run_id)
+
+    def _judge(self, healed_at: int) -> None:
+        for complaint in self.loop.complaints:
+            self.watch.object("P7", f"nobody handled: {complaint}")
+        world = World(
+            watch=self.watch,
+            effects=self.effects,
+            accepted=self.clients.accepted,
+            expected=self.operator.expected(),
+            read=lambda verb, *args: read(self.store, verb, *args),
+            now=self.store_clock.wall(),
+            seconds=self.loop.time(),
+            healed_at=healed_at,
+            faults=sum(self.weather.faults.values()),
+            in_flight_max=self.in_flight_max,
+        )
+        judge(world)
+        self._duplicates = duplicates(world)
+
+
+def read(store: MemoryStore, verb: str, *args: Any) -> Any:
+    """One verb or read of the memory store, outside of all weather."""
+    step = getattr(store, verb)(*args)
+    try:
+        step.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError(f"{verb} of the memory store suspended")

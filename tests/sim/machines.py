@@ -1,0 +1,125 @@
+"""Machines on which one process after another runs: each with its own clock, its own way to the store, its own luck."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+from shike.ids import Entropy
+
+from shike.clock import Clock
+from shike.runtime import Role, RoleFunction, Runtime, TaskRole
+from tests.sim.clocks import SkewedClock
+from tests.sim.faults import Cut, FaultyStore
+from tests.sim.loop import Process, SimLoop
+
+
+class SimEntropy:
+    """Seeded randomness for one process."""
+
+    def __init__(self, draw: Random) -> None:
+        self._draw = draw
+
+    def token_hex(self, count: int) -> str:
+        return self._draw.randbytes(count).hex()
+
+    def random(self) -> float:
+        return self._draw.random()
+
+
+class SimRuntime(Runtime):
+    """The seam: production roles on simulated ground. Nothing is a thread; what runs apart is one more task."""
+
+    def __init__(self, clock: Clock, entropy: Entropy) -> None:
+        super().__init__(clock, entropy)
+
+    def start(
+        self,
+        function: RoleFunction,
+        name: str,
+        *,
+        apart: bool = False,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> Role:
+        def died(error: BaseException) -> None:
+            what = {"message": f"role {name} ended", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(what)
+            if failed is not None:
+                failed(error)
+
+        return TaskRole(function, name, died)
+
+
+Main = Callable[["Machine", Any, Runtime], Coroutine[Any, Any, None]]
+Door = Callable[[Process, Random], FaultyStore]
+
+
+class Machine:
+    """One host. `main` is what each of its processes runs, from its boot to its kill."""
+
+    def __init__(self, name: str, main: Main, loop: SimLoop, door: Door, draw: Random) -> None:
+        self.name = name
+        self.clock = SkewedClock(loop.time, started=draw.uniform(1.0, 1e6))
+        self.boots = 0
+        self.process: Process | None = None
+        self.store: FaultyStore | None = None
+        self._main = main
+        self._loop = loop
+        self._door = door
+        self._draw = draw
+        self._cut: Cut | None = None
+        self._cuts = 0
+
+    @property
+    def up(self) -> bool:
+        return self.process is not None
+
+    def boot(self) -> None:
+        """Start a process, if none runs."""
+        if self.process is not None:
+            return
+        self.boots += 1
+        self.process = Process(f"{self.name}.{self.boots}")
+        self.store = self._door(self.process, Random(self._draw.getrandbits(64)))
+        self.store.cut = self._cut
+        runtime = SimRuntime(self.clock, SimEntropy(Random(self._draw.getrandbits(64))))
+        self._loop.start(self.process, self._main(self, self.store, runtime))
+
+    def kill(self) -> None:
+        """SIGKILL what runs here."""
+        if self.process is not None:
+            self._loop.kill(self.process)
+            self.process = self.store = None
+
+    async def pause(self, seconds: float) -> None:
+        """SIGSTOP what runs here; SIGCONT it after so long, if it still lives."""
+        process = self.process
+        if process is None or process.paused:
+            return
+        self._loop.pause(process)
+        await asyncio.sleep(seconds)
+        self._loop.resume(process)
+
+    async def cut_off(self, cut: Cut, seconds: float) -> None:
+        """No way to the store for so long; a process that boots meanwhile finds none either."""
+        self._cuts += 1
+        mine = self._cuts
+        self._set_cut(cut)
+        await asyncio.sleep(seconds)
+        if mine == self._cuts:
+            self._set_cut(None)
+
+    def mend(self) -> None:
+        """Undo whatever still ails it: boot, resume, reconnect."""
+        self._cuts += 1
+        self._set_cut(None)
+        self.boot()
+        if self.process is not None and self.process.paused:
+            self._loop.resume(self.process)
+
+    def _set_cut(self, cut: Cut | None) -> None:
+        self._cut = cut
+        if self.store is not None:
+            self.store.cut = cut

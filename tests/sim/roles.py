@@ -1,0 +1,70 @@
+"""What runs on the machines: production's node and worker, started through the one seam, and nothing else.
+
+A `Breed` names the three parts that a planted bug may replace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from shike.clock import Clock
+from shike.errors import StoreError
+from shike.runtime import Runtime
+from shike.scheduler.node import Node
+from shike.session import Member
+from shike.store.memory import MemoryStore
+from shike.task import Definition
+from shike.worker.claims import QueueShare
+from shike.worker.worker import Worker
+from tests.sim.machines import Machine, Main
+from tests.sim.workload import QUEUES
+
+JOIN_SECONDS = 0.5
+Tasks = Mapping[str, Definition]
+
+
+async def join(member: Member) -> None:
+    """As a process does at its start: until the store answers."""
+    while True:
+        try:
+            await member.join()
+            return
+        except StoreError:
+            await asyncio.sleep(JOIN_SECONDS)
+
+
+def worker(tasks: Tasks, slots: int) -> Main:
+    async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
+        member = Member(store, runtime, kind="worker", name=machine.name)
+        await join(member)
+        mine = Worker(store, runtime, member, tasks, slots=slots, queues=[QueueShare(name) for name in QUEUES])
+        await mine.start()
+        await asyncio.get_running_loop().create_future()
+
+    return main
+
+
+def node(tasks: Tasks) -> Main:
+    async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
+        member = Member(store, runtime, kind="node", name=machine.name)
+        await join(member)
+        await Node(store, runtime, member).start()
+        await asyncio.get_running_loop().create_future()
+
+    return main
+
+
+class Breed(Struct, frozen=True):
+    """How the parts of a cluster are made."""
+
+    name: str
+    store: Callable[[Clock], MemoryStore]
+    node: Callable[[Tasks], Main]
+    worker: Callable[[Tasks, int], Main]
+
+
+BREED = Breed("as shipped", MemoryStore, node, worker)
