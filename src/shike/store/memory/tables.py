@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
-from zlib import crc32
 
 import msgspec
 from msgspec.structs import replace
 
 from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS, Clock
+from shike.ids import bucket_of, virtual_bucket
 from shike.model import Attempt, Bucket, Ended, Live, Planned, Run, Session, SessionState, State
 from shike.store.base import Control
 from shike.store.memory.gates import Gates
@@ -103,10 +103,10 @@ class Tables:
         return self.clock.wall()
 
     def bucket_of(self, run_id: int) -> int:
-        return (run_id & 0xFF) % self.virtual_buckets
+        return bucket_of(run_id) % self.virtual_buckets
 
     def bucket_of_name(self, name: str) -> int:
-        return crc32(name.encode()) % self.virtual_buckets
+        return virtual_bucket(name, self.virtual_buckets)
 
     def ended(self, run_id: int) -> Ended | None:
         return self.over.rows.get(run_id) or self.dead.rows.get(run_id)
