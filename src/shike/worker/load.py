@@ -1,0 +1,78 @@
+"""Import an app from its name on the command line: `package.module:attribute`, or the path of a file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from shike.errors import ImportFailed
+from shike.task import Definition
+
+ATTRIBUTE = "app"  # where none is named
+
+
+def load_app(app_path: str) -> Any:
+    """The object of that name: `shop.work:app`, `shop.work` (its `app`), `jobs.py`, `jobs.py:nightly`.
+
+    A file is imported under its bare name, with its folder on the import path, as `python file.py` would find its
+    neighbours. Raises `ImportFailed`, which says what to do.
+    """
+    module_name, _, attribute = app_path.partition(":")
+    if not module_name:
+        raise ImportFailed(f"{app_path!r} names no module; write package.module:attribute or the path of a file")
+    try:
+        module = _import(module_name)
+    except ImportFailed:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ImportFailed(f"{module_name!r} does not import: {type(error).__name__}: {error}") from error
+    return _attribute_of(module, attribute or ATTRIBUTE, app_path)
+
+
+def tasks_of(app: Any, app_path: str) -> Mapping[str, Definition]:
+    """The tasks of a loaded app; raises `ImportFailed` if it has none to offer."""
+    tasks = getattr(app, "tasks", None)
+    if not isinstance(tasks, Mapping):
+        raise ImportFailed(f"{app_path!r} is a {type(app).__qualname__}, not a Shike app")
+    return tasks
+
+
+def _import(name: str) -> ModuleType:
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    file = Path(name).resolve()
+    if not file.is_file():
+        raise ImportFailed(f"there is no file {name!r}")
+    loaded = sys.modules.get(file.stem)
+    if loaded is not None and getattr(loaded, "__file__", None) == str(file):
+        return loaded
+    if str(file.parent) not in sys.path:
+        sys.path.insert(0, str(file.parent))
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise ImportFailed(f"{name!r} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[file.stem]
+        raise
+    return module
+
+
+def _attribute_of(module: ModuleType, dotted: str, app_path: str) -> Any:
+    value: Any = module
+    for name in dotted.split("."):
+        try:
+            value = getattr(value, name)
+        except AttributeError:
+            raise ImportFailed(
+                f"module {module.__name__!r} has no {dotted!r}; name the app, as in {app_path.partition(':')[0]}:app"
+            ) from None
+    return value
