@@ -283,7 +283,7 @@ class Planned(Struct, frozen=True, kw_only=True):
     plan_at: int = NEVER  # when the planner has to look again
     paused: bool = False
     reason: str = ""
-    resume_at: int = NEVER
+    resume_at: int = NEVER  # paused: when it goes on by itself; not paused: when the last pause ended
     deleted: bool = False
 
 

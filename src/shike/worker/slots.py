@@ -13,11 +13,14 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
 
+from msgspec import structs
+
 from shike.bounds import KILL_GRACE_SECONDS
 from shike.clock import Clock
-from shike.errors import BadArguments, UnsupportedExecutor
+from shike.errors import BadInput, UnsupportedExecutor
 from shike.model import Executor
 from shike.store.base import Ack, Claimed
+from shike.store.codec import Codec
 from shike.task import Definition
 from shike.track import settle
 from shike.worker.context import Context, running
@@ -46,6 +49,7 @@ class Slots:
         ended: Callable[[Claimed, Ack | None], None],
         worker: str,
         draw: Callable[[], float],
+        codec: Codec | None = None,
     ) -> None:
         self.size = size
         self.tasks = tasks
@@ -55,6 +59,7 @@ class Slots:
         self.ended = ended
         self.worker = worker
         self.draw = draw
+        self.codec = codec
         self.session = ""
         self.claimed_at = 0
         self.queued: deque[tuple[Claimed, bool]] = deque()
@@ -208,9 +213,10 @@ class Slot:
         self.claimed, self.context = claimed, context
         value, error = None, None
         try:
-            args, kwargs = definition.decode(run.args)
-        except BadArguments as unfit:
-            slots.ended(claimed, settle.dead(self._facts(claimed, context), f"BadArguments: {unfit}"))
+            payload = run.args if slots.codec is None else slots.codec.decode(run.args)
+            args, kwargs = definition.decode(payload)
+        except BadInput as unfit:
+            slots.ended(claimed, settle.dead(self._facts(claimed, context), f"{type(unfit).__name__}: {unfit}"))
             return
         try:
             if definition.executor is Executor.ASYNC and not solo:
@@ -225,6 +231,8 @@ class Slot:
         if self.gone:
             return
         ack = judge(self._facts(claimed, context), definition, value, error, self.why, self.reason, slots.draw)
+        if slots.codec is not None and ack is not None and ack.result:
+            ack = structs.replace(ack, result=slots.codec.encode(ack.result))
         if self in slots.waiting:
             self._waited()
         self.claimed = self.context = None

@@ -32,7 +32,7 @@ class Stop(StrEnum):
 def returned(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
     """A handler came back with a value, or with an outcome."""
     if value is None:
-        return settle.succeeded(facts, NO_RESULT if definition.keep_result else b"")
+        return settle.succeeded(facts, NO_RESULT if _keeps(facts, definition) else b"")
     match value:
         case Snooze(seconds):
             return settle.snoozed(facts, seconds)
@@ -41,7 +41,7 @@ def returned(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
         case Retry():
             return _asked_to_retry(facts, definition, value)
     try:
-        return settle.succeeded(facts, definition.encode_result(value) if definition.keep_result else b"")
+        return settle.succeeded(facts, definition.encode_result(value) if _keeps(facts, definition) else b"")
     except (BadArguments, TooLarge) as error:  # trying again would do the work twice and fail the same way
         return settle.dead(facts, f"{type(error).__name__}: {error}")
 
@@ -97,3 +97,9 @@ def _asked_to_retry(facts: settle.Facts, definition: Definition, wish: Retry) ->
 
 def _policy(facts: settle.Facts, definition: Definition) -> Backoff:
     return settle.options_of(facts.claimed.run.options).retry or definition.retry
+
+
+def _keeps(facts: settle.Facts, definition: Definition) -> bool:
+    packed = facts.claimed.run.options
+    wish = settle.options_of(packed).keep_result if packed else None
+    return definition.keep_result if wish is None else wish

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from shike.bounds import (
     ACK_DELAY_SECONDS,
@@ -16,6 +16,7 @@ from shike.model import TERMINAL, Executor
 from shike.runtime import Role, Runtime
 from shike.session import Holdings, Member
 from shike.store.base import Ack, Answer, Batch, BeatReply, Claimed, Hint, HintKind, Store
+from shike.store.codec import Codec
 from shike.task import Definition, to_json
 from shike.track import settle
 from shike.worker.acks import AckBatcher
@@ -45,6 +46,8 @@ class Worker:
         lease_seconds: float = LEASE_SECONDS,
         ack_delay_seconds: float = ACK_DELAY_SECONDS,
         runs_max: int = 0,
+        codec: Codec | None = None,
+        settled: Callable[[Sequence[Ack], Sequence[Answer]], None] | None = None,
     ) -> None:
         self._store = store
         self._runtime = runtime
@@ -53,6 +56,7 @@ class Worker:
         self._known: frozenset[str] = frozenset()
         self._pools = dict(pools or {})
         self._runs_max = runs_max
+        self._settled = settled
         self._roles: list[Role] = []
         self._holds: dict[int, int] = {}  # token → runs of that lease not settled yet
         self._busy_by_queue: dict[str, int] = {}
@@ -70,6 +74,7 @@ class Worker:
             ended=self._ended,
             worker=member.name,
             draw=runtime.entropy.random,
+            codec=codec,
         )
         self.acks = AckBatcher(
             store,
@@ -172,6 +177,8 @@ class Worker:
             if answer is Answer.REFUSED or answer is Answer.UNKNOWN:
                 self.stale += 1
                 log.warning("run %d: a late report was refused, its lease is another's", ack.run_id)
+        if self._settled is not None:
+            self._settled(acks, answers)
 
     def _holdings(self) -> Holdings:
         """For the beat, possibly from its own thread: snapshots only."""

@@ -19,13 +19,18 @@ def put_schedule(tables: Tables, schedule: Schedule, expect: int | None, plan_at
     if expect is not None and expect != (0 if old is None else old.schedule.version):
         raise Conflict(f"schedule {schedule.name} is at version {old.schedule.version if old else 0}, not {expect}")
     now = tables.now()
-    _withdraw(tables, schedule.name, now)
+    withdrawn = _withdraw(tables, schedule.name, now)
     version = 1 if known is None else known.schedule.version + 1
     created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
     schedule = replace(schedule, version=version, created_at=created_at)
     if old is None:  # it begins where its line begins, also if that has passed
         return _keep(tables, Planned(schedule=schedule, plan_at=plan_at))
-    return _keep(tables, replace(old, schedule=schedule, cursor=now, plan_at=plan_at))
+    return _keep(tables, replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at))
+
+
+def _stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
+    """Planning goes on from now, with the numbers that the withdrawn moments gave back."""
+    return replace(planned, cursor=min(planned.cursor, now), ordinal=planned.ordinal - withdrawn)
 
 
 def _same(one: Schedule, other: Schedule) -> bool:
@@ -40,11 +45,11 @@ def control_schedule(
         raise NotFound(f"there is no schedule {name}")
     now = tables.now()
     if delete or paused:
-        _withdraw(tables, name, now)
+        planned = _stepped_back(planned, now, _withdraw(tables, name, now))
     if paused:
-        planned = replace(planned, paused=True, reason=reason, resume_at=resume_at)
-    elif paused is False and planned.paused:
-        planned = replace(planned, paused=False, reason="", resume_at=0, cursor=now, plan_at=now)
+        planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
+    elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached
+        planned = replace(planned, paused=False, reason="", resume_at=now, plan_at=now)
     return _keep(tables, replace(planned, deleted=planned.deleted or delete))
 
 
@@ -54,12 +59,14 @@ def _keep(tables: Tables, planned: Planned) -> Planned:
     return planned
 
 
-def _withdraw(tables: Tables, name: str, now: int) -> None:
-    """Take back the runs that are still ahead and that nobody has claimed; their rows say so."""
+def _withdraw(tables: Tables, name: str, now: int) -> int:
+    """Take back the runs that are still ahead and that nobody has claimed; their rows say so. How many there were."""
+    withdrawn = 0
     for run_id in list(tables.of_schedule.get(name, ())):
         live = tables.runs[run_id]
         if live.state is State.RUNNING or live.run.due_at <= now:
             continue
+        withdrawn += 1
         tables.leave(live)
         tables.forget(live)
         tables.attempts.pop(run_id, None)
@@ -67,6 +74,7 @@ def _withdraw(tables: Tables, name: str, now: int) -> None:
         row = tables.timetable.row(name, live.run.moment)
         if row is not None and row.run_id == run_id:
             tables.timetable.write(replace(row, fate=Fate.WITHDRAWN))
+    return withdrawn
 
 
 def plan(tables: Tables, wanted: Plan) -> bool:

@@ -1,0 +1,273 @@
+"""A task with its call: what users hold in their hands. Values until they are submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from shike.bounds import BANDS, DEDUPE_SECONDS_MAX, KEY_CHARS_MAX, MISFIRE_GRACE_SECONDS
+from shike.clock import MICROS, to_datetime, to_micros
+from shike.errors import BadInput, BadTime, TooLarge
+from shike.model import NEVER, RECORD_VERSION, Backoff, OnUnknown, Options, Run
+from shike.store.base import Absent, Entry
+from shike.store.codec import Codec
+from shike.task import Definition, check_name
+from shike.track import retry as retrying
+from shike.trigger.duration import parse_duration
+
+if TYPE_CHECKING:
+    from shike.client import Client
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Duration = str | float | int | timedelta
+
+
+class How(Struct, frozen=True, omit_defaults=True):
+    """How one call is submitted; what is not set is as the task says."""
+
+    at: int = NEVER
+    delay_seconds: float = -1.0
+    key: str = ""
+    key_seconds: float = 0.0
+    queue: str = ""
+    band: int = -1
+    expires_seconds: float = 0.0
+    retry: Backoff | None = None
+    timeout_seconds: float | None = None
+    on_unknown: OnUnknown | None = None
+    keep_result: bool | None = None
+    owner: str = ""
+
+
+class Call(Struct, Generic[R], frozen=True):
+    """A call of a task, checked and ready to be submitted: `app.submit_many([t.bind(1), t.bind(2)])`."""
+
+    definition: Definition
+    payload: bytes
+    how: How
+
+    def entry(self, run_id: int, now: int, codec: Codec) -> Entry:
+        """The run this call becomes. `now` is only used to refuse a due time that is long past."""
+        definition, how = self.definition, self.how
+        if how.at and how.at < now - MISFIRE_GRACE_SECONDS * MICROS:
+            raise BadTime(
+                f"task {definition.name!r} cannot be due at {to_datetime(how.at).isoformat()}: that is past. "
+                "submit() without a time runs it now; a schedule's past moments are run with backfill"
+            )
+        delay = how.delay_seconds if not how.at else -1.0
+        run = Run(
+            version=RECORD_VERSION,
+            id=run_id,
+            task=definition.name,
+            args=codec.encode(self.payload),
+            queue=how.queue or definition.queue,
+            band=how.band if how.band >= 0 else definition.band,
+            due_at=how.at,
+            key=how.key,
+            expires_at=self._expires_at(now),
+            options=pack_options(definition, how),
+            owner=how.owner or definition.owner,
+        )
+        guards = (Absent(key=how.key, seconds=how.key_seconds),) if how.key else ()
+        return Entry(run, how.at, 0.0 if not how.at and delay < 0 else delay, guards)
+
+    def _expires_at(self, now: int) -> int:
+        seconds = self.how.expires_seconds or self.definition.expires_seconds
+        if not seconds:
+            return NEVER
+        due_at = self.how.at or now + int(max(self.how.delay_seconds, 0.0) * MICROS)
+        return due_at + int(seconds * MICROS)
+
+
+class Handle(Generic[R]):
+    """A submitted run. In async code `await` it once: it is stored when the await returns."""
+
+    def __init__(self, client: Client, definition: Definition, submission: Awaitable[tuple[int, bool]] | None) -> None:
+        self._client = client
+        self._definition = definition
+        self._submission = submission
+        self._id = 0
+        self.fresh = True
+        """False where a run with the same key was there before: this is a handle to that one."""
+
+    @property
+    def id(self) -> str:
+        """The run's id, once it is stored."""
+        if not self._id:
+            raise BadInput("this run is not stored yet: in async code, `await` what submit() returned")
+        return str(self._id)
+
+    def stored(self, run_id: int, fresh: bool) -> Handle[R]:
+        self._id, self.fresh = run_id, fresh
+        return self
+
+    def __await__(self) -> Generator[Any, None, Handle[R]]:
+        if self._submission is not None:
+            submission, self._submission = self._submission, None
+            self.stored(*(yield from submission.__await__()))
+        return self
+
+    def result(self, timeout: Duration | None = None) -> R:
+        """Wait for the handler's value, in sync code. Raises `RunFailed`, or `WaitTimeout` (the run goes on)."""
+        return self._client.wait_sync(int(self.id), self._definition, _seconds(timeout))  # type: ignore[no-any-return]
+
+    async def wait(self, timeout: Duration | None = None) -> R:
+        """As `result`, in async code. Told by the store, not polled for."""
+        await self
+        return await self._client.wait(int(self.id), self._definition, _seconds(timeout))  # type: ignore[no-any-return]
+
+    def cancel(self) -> Any:
+        """Ask that it does not run, or stops. In async code, await the answer."""
+        return self._client.both(self._client.cancel(int(self.id)))
+
+    def __repr__(self) -> str:
+        return f"<run {self._id or 'not stored yet'} of {self._definition.name}>"
+
+
+class Task(Generic[P, R]):
+    """A registered handler. Call it to run it here and now; submit it to run it anywhere, at any time."""
+
+    def __init__(
+        self, client: Client, definition: Definition, function: Callable[P, Any], how: How | None = None
+    ) -> None:
+        self._client = client
+        self.definition = definition
+        self.function = function
+        self._how = how or How()
+        self.__name__ = definition.name
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Call the handler itself, here and now, as if it were not a task."""
+        return self.function(*args, **kwargs)
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
+        """A call as a value: for `app.submit_many` and `app.schedule`. Raises `BadArguments` if it does not fit."""
+        return Call(self.definition, self.definition.encode(args, kwargs), self._how)
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Store a run. Sync code: stored when this returns. Async code: stored when the returned handle was awaited."""
+        return self._client.submit(self.bind(*args, **kwargs))
+
+    def at(self, when: datetime) -> Task[P, R]:
+        """The same task, due at an aware datetime."""
+        return self._with(at=to_micros(when), delay_seconds=-1.0)
+
+    def in_(self, delay: Duration) -> Task[P, R]:
+        """The same task, due so long from now, by the store's clock: `"10m"`, `90`, `timedelta(hours=2)`."""
+        return self._with(delay_seconds=_delay(delay), at=NEVER)
+
+    def options(
+        self,
+        *,
+        key: str | None = None,
+        key_ttl: Duration = 24 * 3600,
+        queue: str | None = None,
+        band: int | None = None,
+        expires: Duration | None = None,
+        retry: Backoff | int | None = None,
+        timeout: Duration | None = None,
+        on_unknown: OnUnknown | str | None = None,
+        keep_result: bool | None = None,
+        owner: str = "",
+    ) -> Task[P, R]:
+        """The same task with other settings for what is submitted through it.
+
+        `key`: while it is remembered (`key_ttl`), a second submit with the same key stores nothing and gives a handle
+        to the first run. `band`: 0 (first) … 7. `expires`: skipped if not started so long after it is due.
+        """
+        changes: dict[str, Any] = {}
+        if key is not None:
+            changes.update(key=_key(key), key_seconds=_key_seconds(key_ttl))
+        if queue is not None:
+            check_name("queue", queue)
+            changes["queue"] = queue
+        if band is not None:
+            changes["band"] = check_band(band)
+        if expires is not None:
+            changes["expires_seconds"] = _delay(expires)
+        if retry is not None:
+            changes["retry"] = backoff(retry)
+        if timeout is not None:
+            changes["timeout_seconds"] = _delay(timeout)
+        if on_unknown is not None:
+            changes["on_unknown"] = OnUnknown(on_unknown)
+        if keep_result is not None:
+            changes["keep_result"] = keep_result
+        if owner:
+            changes["owner"] = owner
+        return self._with(**changes)
+
+    def _with(self, **changes: Any) -> Task[P, R]:
+        return Task(self._client, self.definition, self.function, msgspec.structs.replace(self._how, **changes))
+
+    def __repr__(self) -> str:
+        return f"<task {self.name}>"
+
+
+def backoff(retry: Backoff | int | None) -> Backoff:
+    """`retry=5` means five attempts in all, exponentially apart."""
+    if retry is None:
+        return Backoff()
+    return retrying.check(Backoff(attempts=retry) if isinstance(retry, int) else retry)
+
+
+def check_band(band: int) -> int:
+    if not isinstance(band, int) or not 0 <= band < BANDS:
+        raise BadInput(f"band={band!r}: a whole number from 0 (first) to {BANDS - 1}")
+    return band
+
+
+def pack_options(definition: Definition, how: How, repeat_seconds: float | None = None) -> bytes:
+    """What a run has to carry because its store or another worker must know it; empty where nothing is special."""
+    on_unknown = how.on_unknown or definition.on_unknown
+    options = Options(
+        retry=how.retry,
+        timeout_seconds=how.timeout_seconds,
+        on_unknown=None if on_unknown is OnUnknown.REPEAT else on_unknown,
+        keep_result=how.keep_result,
+        repeat_seconds=repeat_seconds,
+    )
+    packed = msgspec.json.encode(options)
+    return b"" if packed == b"{}" else packed
+
+
+def _delay(delay: Duration) -> float:
+    seconds = parse_duration(delay) / MICROS
+    if seconds < 0:
+        raise BadTime(f"a delay of {seconds:g} s lies in the past")
+    return seconds
+
+
+def _seconds(timeout: Duration | None) -> float | None:
+    return None if timeout is None else _delay(timeout)
+
+
+def _key(key: str) -> str:
+    if not isinstance(key, str) or not key:
+        raise BadInput("a business key is a text that is not empty")
+    if len(key) > KEY_CHARS_MAX:
+        raise TooLarge(f"a business key may have {KEY_CHARS_MAX} characters", size=len(key), limit=KEY_CHARS_MAX)
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        raise BadInput("a business key cannot hold lone surrogates") from None
+    return key
+
+
+def _key_seconds(ttl: Duration) -> float:
+    seconds = _delay(ttl)
+    if not 0 < seconds <= DEDUPE_SECONDS_MAX:
+        raise BadTime(f"a key is remembered for more than 0 and at most {DEDUPE_SECONDS_MAX / 86400:.0f} days")
+    return seconds

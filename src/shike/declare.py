@@ -1,0 +1,160 @@
+"""From what a user writes to a `Schedule`: exactly one kind, checked words, values from configuration (R3.11)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shike.bounds import MISFIRE_GRACE_SECONDS, RETRY_DELAY_SECONDS_MAX
+from shike.call import Call, Duration, check_band, pack_options
+from shike.clock import MICROS, to_micros
+from shike.errors import BadInput, BadSetting, TriggerError
+from shike.model import NEVER, Misfire, Overlap, Schedule
+from shike.store.codec import Codec
+from shike.task import check_name
+from shike.trigger import AnyTrigger, Every, cron, decode, encode, every, once
+from shike.trigger.duration import parse_duration
+from shike.trigger.line import Line
+from shike.trigger.zone import tz_version
+
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)(?::-([^}]*))?\}")
+
+
+class Policies(Struct, frozen=True, kw_only=True):
+    """What a schedule does besides its trigger."""
+
+    misfire: Misfire | str = Misfire.ONCE
+    misfire_grace: Duration = MISFIRE_GRACE_SECONDS
+    misfire_window: Duration = 0
+    overlap: Overlap | str = Overlap.ALLOW
+    overlap_max: int = 0
+    jitter: Duration = 0
+    start: Any = None
+    end: Any = None
+    count: int = 0
+    expires: Duration = 0
+
+
+def configured(text: str, values: Mapping[str, str]) -> str:
+    """Fill `${NAME}` and `${NAME:-default}` from the settings' values, then from the environment."""
+
+    def found(match: re.Match[str]) -> str:
+        name, default = match.group(1), match.group(2)
+        value = values.get(name, os.environ.get(name, default))
+        if value is None:
+            raise BadSetting(f"{text!r} needs a value for {name}: set it under [values] or in the environment")
+        return value
+
+    return _REFERENCE.sub(found, text)
+
+
+def one_trigger(
+    trigger: AnyTrigger | str | None,
+    *,
+    cron_text: str | None,
+    every_text: Duration | None,
+    delay: Duration | None,
+    at: Any,
+    initial_delay: Duration | None,
+    tz: str | None,
+    values: Mapping[str, str],
+) -> AnyTrigger:
+    """The one trigger that was asked for; two kinds at once, or none, are refused."""
+    given = [value is not None for value in (trigger, cron_text, every_text, delay, at)]
+    if sum(given) != 1:
+        raise TriggerError("give exactly one of: a trigger, cron=, every=, delay=, at=")
+    if initial_delay is not None and every_text is None and delay is None:
+        raise TriggerError("initial_delay goes with every= or delay=, not with cron or a single moment")
+    if tz is not None and cron_text is None and not isinstance(trigger, str):
+        raise TriggerError("tz= goes with cron=; a trigger object carries its own zone")
+    if isinstance(trigger, str):
+        cron_text = trigger
+    if cron_text is not None:
+        return cron(configured(cron_text, values), tz=tz or "UTC")
+    if isinstance(every_text, str):
+        every_text = configured(every_text, values)
+    if isinstance(delay, str):
+        delay = configured(delay, values)
+    if every_text is not None:
+        return every(every_text, initial_delay=initial_delay or 0)
+    if delay is not None:
+        return every(delay, initial_delay=initial_delay or 0, delay=True)
+    if at is not None:
+        return once(at)
+    assert trigger is not None and not isinstance(trigger, str)
+    return trigger
+
+
+def schedule_of(
+    name: str, group: str, call: Call[Any], trigger: AnyTrigger, policies: Policies, codec: Codec
+) -> Schedule:
+    """The schedule to be stored; raises `BadInput` for policies that do not fit together."""
+    check_name("schedule", name)
+    check_name("group", group)
+    if "/" in group:
+        raise BadInput(f"the group {group!r} cannot hold a slash: it stands between group and name")
+    how, definition = call.how, call.definition
+    if how.at or how.delay_seconds >= 0 or how.key:
+        raise BadInput(f"schedule {name!r}: a call with a time or a key of its own cannot be scheduled")
+    misfire, overlap = _member(Misfire, policies.misfire), _member(Overlap, policies.overlap)
+    window = _seconds("misfire_window", policies.misfire_window)
+    if (misfire is Misfire.WITHIN) != (window > 0):
+        raise BadInput(f"schedule {name!r}: misfire='within' and misfire_window go together")
+    if policies.overlap_max < 0 or policies.count < 0:
+        raise BadInput(f"schedule {name!r}: overlap_max and count cannot be negative")
+    full_name = f"{group}/{name}"
+    repeat_seconds = trigger.interval_micros / MICROS if isinstance(trigger, Every) and trigger.delay else None
+    schedule = Schedule(
+        name=full_name,
+        task=definition.name,
+        trigger=encode(trigger),
+        args=codec.encode(call.payload),
+        queue=how.queue or definition.queue,
+        band=check_band(how.band if how.band >= 0 else definition.band),
+        misfire=misfire,
+        misfire_grace_seconds=_seconds("misfire_grace", policies.misfire_grace),
+        misfire_window_seconds=window,
+        overlap=overlap,
+        overlap_max=policies.overlap_max,
+        jitter_seconds=_seconds("jitter", policies.jitter),
+        start_at=NEVER if policies.start is None else to_micros(policies.start),
+        end_at=NEVER if policies.end is None else to_micros(policies.end),
+        count=policies.count,
+        expires_seconds=_seconds("expires", policies.expires),
+        options=pack_options(definition, how, repeat_seconds),
+        owner=how.owner or definition.owner,
+        tz_version=tz_version(),
+    )
+    Line.of(schedule)  # refuses a line that can never be walked
+    return schedule
+
+
+def same_definition(one: Schedule, other: Schedule) -> bool:
+    """Whether two versions say the same."""
+    blank = {"version": 0, "created_at": NEVER, "tz_version": ""}
+    return msgspec.structs.replace(one, **blank) == msgspec.structs.replace(other, **blank)
+
+
+def trigger_of(schedule: Schedule) -> AnyTrigger:
+    """The trigger a stored schedule carries."""
+    return decode(schedule.trigger)
+
+
+def _member(kind: type[StrEnum], word: Any) -> Any:
+    try:
+        return kind(word)
+    except ValueError:
+        raise BadInput(f"{word!r} is no {kind.__name__.lower()} policy: {', '.join(kind)}") from None
+
+
+def _seconds(what: str, duration: Duration) -> float:
+    seconds = parse_duration(duration) / MICROS
+    if not 0 <= seconds <= RETRY_DELAY_SECONDS_MAX * 52:
+        raise BadInput(f"{what}={duration!r} is out of range")
+    return seconds

@@ -1,0 +1,156 @@
+"""One process at work: a member of the store, with a node, a worker, or both."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from shike.bounds import ACK_DELAY_SECONDS, LEASE_SECONDS, STOP_GRACE_SECONDS
+from shike.errors import StoreError
+from shike.events import (
+    RUN_ENDED,
+    RUN_REFUSED,
+    SCHEDULE_CHANGED,
+    SCHEDULER_STARTED,
+    SCHEDULER_STOPPED,
+    SESSION_LOST,
+    WORKER_STARTED,
+    WORKER_STOPPED,
+    Emitter,
+    Event,
+)
+from shike.model import Executor
+from shike.runtime import Runtime
+from shike.scheduler.node import Node
+from shike.session import Member
+from shike.store.base import Ack, Answer, Hint, HintKind, Retention, Store
+from shike.store.codec import Codec
+from shike.task import Definition
+from shike.worker.claims import QueueShare
+from shike.worker.executor import Pool
+from shike.worker.worker import Worker
+
+log = logging.getLogger("shike")
+
+SLOTS = 100
+
+
+class Roles(Struct, frozen=True, kw_only=True):
+    """What this process does, and how much of it."""
+
+    scheduler: bool = True
+    worker: bool = True
+    slots: int = SLOTS
+    queues: tuple[QueueShare, ...] = (QueueShare("default"),)
+    lease_seconds: float = LEASE_SECONDS
+    ack_delay_seconds: float = ACK_DELAY_SECONDS
+    runs_max: int = 0
+    name: str = ""
+    keep: Retention | None = None
+
+    @property
+    def kind(self) -> str:
+        if self.scheduler and self.worker:
+            return "all"
+        return "node" if self.scheduler else "worker"
+
+
+class Engine:
+    """Starts and stops the roles of one process in the right order."""
+
+    def __init__(
+        self,
+        store: Store,
+        runtime: Runtime,
+        tasks: Mapping[str, Definition],
+        roles: Roles,
+        *,
+        pools: Mapping[Executor, Pool],
+        codec: Codec | None = None,
+        events: Emitter | None = None,
+    ) -> None:
+        self._store = store
+        self._roles = roles
+        self._events = events or Emitter()
+        self.member = Member(store, runtime, kind=roles.kind, name=roles.name, lease_seconds=roles.lease_seconds)
+        self.worker: Worker | None = None
+        self.node: Node | None = None
+        if roles.worker:
+            self.worker = Worker(
+                store,
+                runtime,
+                self.member,
+                tasks,
+                slots=roles.slots,
+                queues=roles.queues,
+                pools=pools,
+                lease_seconds=roles.lease_seconds,
+                ack_delay_seconds=roles.ack_delay_seconds,
+                runs_max=roles.runs_max,
+                codec=codec,
+                settled=self._settled,
+            )
+        if roles.scheduler:
+            self.node = Node(store, runtime, self.member, lease_seconds=roles.lease_seconds, keep=roles.keep)
+        self.member.on_lost.append(lambda reason: self._events.emit(Event(event=SESSION_LOST, reason=reason)))
+        self._unlisten = store.listen(self._hinted)
+
+    async def start(self) -> None:
+        """Join and begin. Whatever fails here leaves nothing running."""
+        try:
+            await self.member.join()
+            if self.node is not None:
+                await self.node.start()
+                self._events.emit(Event(event=SCHEDULER_STARTED, name=self.member.name))
+            if self.worker is not None:
+                await self.worker.start()
+                self._events.emit(Event(event=WORKER_STARTED, name=self.member.name))
+        except BaseException:
+            await self.stop(0.0)
+            raise
+
+    async def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
+        """Give back what has not begun, finish what has, say good-bye."""
+        self._unlisten()
+        if self.worker is not None:
+            await self.worker.stop(grace_seconds)
+            self._events.emit(Event(event=WORKER_STOPPED, name=self.member.name))
+        if self.node is not None:
+            await self.node.stop()
+            self._events.emit(Event(event=SCHEDULER_STOPPED, name=self.member.name))
+        await self.member.leave()
+
+    async def until_idle(self) -> None:
+        """Return when the store has nothing eligible, waiting or running: for tests and one-off drains."""
+        while True:
+            if self.worker is not None:
+                await self.worker.idle()
+            try:
+                counts = await self._store.counts()
+            except StoreError:
+                counts = None
+            if counts is not None and not (counts.eligible or counts.running or counts.waiting):
+                return
+            await asyncio.sleep(0.005)
+
+    def _settled(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
+        events = self._events
+        if not (events.wanted(RUN_ENDED) or events.wanted(RUN_REFUSED)):
+            return
+        for ack, answer in zip(acks, answers, strict=True):
+            known = answer is Answer.ACCEPTED or answer is Answer.ALREADY
+            events.emit(
+                Event(
+                    event=RUN_ENDED if known else RUN_REFUSED,
+                    run_id=str(ack.run_id),
+                    state=ack.state.name,
+                    reason=ack.reason,
+                )
+            )
+
+    def _hinted(self, hint: Hint) -> None:
+        if hint.kind is HintKind.SCHEDULE and self._events.wanted(SCHEDULE_CHANGED):
+            self._events.emit(Event(event=SCHEDULE_CHANGED, name=hint.name))

@@ -1,0 +1,87 @@
+"""Everything observable, by name: the documented API of what Shike tells its listeners.
+
+Listeners hear of what *this process* does, after the store has accepted it. They may be sync or async; one that
+raises is logged and harms nobody; one that is slow is not waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from msgspec import Struct
+
+log = logging.getLogger("shike.events")
+
+RUN_ENDED: Final = "run.ended"  # a worker's report was accepted: run_id, task, state, reason
+RUN_REFUSED: Final = "run.refused"  # a late report was refused: run_id, task
+WORKER_STARTED: Final = "worker.started"  # name: the worker
+WORKER_STOPPED: Final = "worker.stopped"
+SCHEDULER_STARTED: Final = "scheduler.started"
+SCHEDULER_STOPPED: Final = "scheduler.stopped"
+SESSION_LOST: Final = "session.lost"  # reason
+SCHEDULE_CHANGED: Final = "schedule.changed"  # name: made, edited, paused, resumed, deleted by anybody
+
+NAMES: Final = (
+    RUN_ENDED,
+    RUN_REFUSED,
+    WORKER_STARTED,
+    WORKER_STOPPED,
+    SCHEDULER_STARTED,
+    SCHEDULER_STOPPED,
+    SESSION_LOST,
+    SCHEDULE_CHANGED,
+)
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened. Fields that do not apply are empty."""
+
+    event: str
+    name: str = ""
+    run_id: str = ""
+    task: str = ""
+    state: str = ""
+    reason: str = ""
+
+
+Listener = Callable[[Event], Awaitable[None] | None]
+
+
+class Emitter:
+    """Tells listeners. `wanted(name)` is cheap: nobody builds an event that nobody wants."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = {}
+        self._tasks: dict[asyncio.Task[None], None] = {}
+
+    def on(self, name: str, listener: Listener) -> None:
+        """Call `listener` for each event of that name; `*` means all."""
+        if name != "*" and name not in NAMES:
+            raise ValueError(f"no event is called {name!r}; there are: {', '.join(NAMES)}")
+        self._listeners.setdefault(name, []).append(listener)
+
+    def wanted(self, name: str) -> bool:
+        return bool(self._listeners) and (name in self._listeners or "*" in self._listeners)
+
+    def emit(self, event: Event) -> None:
+        """Tell whoever wants to know; never raises, never waits."""
+        for listener in (*self._listeners.get(event.event, ()), *self._listeners.get("*", ())):
+            try:
+                told = listener(event)
+                if inspect.isawaitable(told):
+                    task = asyncio.get_running_loop().create_task(_finish(told), name="shike:listener")
+                    self._tasks[task] = None
+                    task.add_done_callback(self._tasks.pop)
+            except Exception:
+                log.exception("listener for %s failed", event.event)
+
+
+async def _finish(told: Awaitable[None]) -> None:
+    try:
+        await told
+    except Exception:
+        log.exception("async listener failed")

@@ -1,0 +1,25 @@
+"""The pools a worker has unless told otherwise."""
+
+from __future__ import annotations
+
+from shike.bounds import THREADS_MAX
+from shike.model import Executor
+from shike.worker.executor import Pool
+
+
+def pools_for(
+    slots: int, *, app_path: str = "", processes: int = 0, allow_commands: bool = False
+) -> dict[Executor, Pool]:
+    """Threads always; processes where the app can be imported by its path; commands only where they are allowed."""
+    from shike.worker.threads import ThreadPool
+
+    pools: dict[Executor, Pool] = {Executor.THREAD: ThreadPool(min(slots, THREADS_MAX))}
+    if app_path and processes:
+        from shike.worker.processes import ProcessPool
+
+        pools[Executor.PROCESS] = ProcessPool(app_path, processes)
+    if allow_commands:
+        from shike.worker.commands import CommandPool
+
+        pools[Executor.COMMAND] = CommandPool(min(slots, THREADS_MAX), allowed=True)
+    return pools
