@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -327,6 +328,30 @@ class TestSeenToday:
         seen = SeenToday(days=1, pages_max=1)
         assert all(seen.first_time(5, day) for day in range(100))
 
+    def test_a_number_is_forgotten_without_its_neighbours(self) -> None:
+        seen = SeenToday()
+        for number in (8, 9, 10, 2**19):
+            seen.first_time(number, 1)
+        seen.forget(9, 1)
+        seen.forget(9, 7)
+        assert [seen.first_time(number, 1) for number in (8, 9, 10)] == [False, True, False]
+
+    def test_what_was_all_forgotten_can_be_saved(self) -> None:
+        seen = SeenToday()
+        for number in (8, 2**19):
+            seen.first_time(number, 1)
+        seen.forget(8, 1)
+        loaded = SeenToday.load(seen.save())
+        assert loaded.first_time(8, 1)
+        assert not loaded.first_time(2**19, 1)
+
+    def test_the_same_contents_give_the_same_bytes_whatever_the_order(self) -> None:
+        marks = [(1, 8), (2**19, 8), (5, 9), (2**40, 9), (7, 10)]
+        forth, back = SeenToday(), SeenToday()
+        assert all(forth.first_time(number, day) for number, day in marks)
+        assert all(back.first_time(number, day) for number, day in reversed(marks))
+        assert forth.save() == back.save()
+
     def test_a_day_refused_is_not_opened(self) -> None:
         seen = SeenToday(days=1)
         seen.first_time(1, 10)
@@ -359,6 +384,18 @@ class TestSeenToday:
             flipped = bytes([*saved[:place], saved[place] ^ 1 << rng.randrange(8), *saved[place + 1 :]])
             with pytest.raises(BadInput):
                 SeenToday.load(flipped)
+
+    @pytest.mark.parametrize("body", [b"SKD1", b"SKD1\0\3\0\0\0\1", b"SKD1\0\3\0\0\0\0more"])
+    def test_forged_lengths_are_refused(self, body: bytes) -> None:
+        with pytest.raises(BadInput, match=r"not written by SeenToday\.save"):
+            SeenToday.load(body + zlib.crc32(body).to_bytes(4, "big"))
+
+    def test_loading_keeps_to_the_bound(self) -> None:
+        seen = SeenToday()
+        for number in (0, 2**19):
+            seen.first_time(number, 1)
+        with pytest.raises(TooLarge):
+            SeenToday.load(seen.save(), pages_max=1)
 
     @pytest.mark.parametrize("days", [0, -1, 65_536])
     def test_impossible_numbers_of_days_are_refused(self, days: int) -> None:

@@ -105,17 +105,22 @@ class SeenToday:
 
     @classmethod
     def load(cls, saved: bytes, *, pages_max: int = SEEN_PAGES_MAX) -> SeenToday:
-        """What `save` wrote. Raises `BadInput` when the bytes are damaged or something else."""
+        """What `save` wrote. Raises `BadInput` when the bytes are damaged or something else, `TooLarge` when they
+        need more than `pages_max` pages.
+        """
         body = saved[:-4]
-        if saved[:4] != _MAGIC or len(body) < _SAVED.size or zlib.crc32(body).to_bytes(4, "big") != saved[-4:]:
+        if saved[:4] != _MAGIC or zlib.crc32(body).to_bytes(4, "big") != saved[-4:]:
             raise BadInput("these bytes were not written by SeenToday.save, or they are damaged")
-        _, days, count = _SAVED.unpack_from(body)
-        seen = cls(days, pages_max=max(pages_max, count))
-        at = _SAVED.size
-        for _ in range(count):
-            day, page_number, size = _SAVED_PAGE.unpack_from(body, at)
-            at += _SAVED_PAGE.size
-            seen._page(page_number, day)[:size] = body[at : at + size]
-            at += size
-        seen._pages_max = pages_max
+        try:
+            _, days, count = _SAVED.unpack_from(body)
+            seen, at = cls(days, pages_max=pages_max), _SAVED.size
+            for _ in range(count):
+                day, page_number, size = _SAVED_PAGE.unpack_from(body, at)
+                at += _SAVED_PAGE.size
+                seen._page(page_number, day)[:size] = body[at : at + min(size, _PAGE_BYTES)]
+                at += size
+        except struct.error as error:
+            raise BadInput(f"these bytes end too early ({error}); they were not written by SeenToday.save") from None
+        if at != len(body):
+            raise BadInput("these bytes go on after their end; they were not written by SeenToday.save")
         return seen

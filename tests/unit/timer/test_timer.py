@@ -283,21 +283,26 @@ def test_what_comes_after_the_sorting_is_not_forgotten() -> None:
     assert queue.pop_due(70) == ["came after", "sorted ahead"]
 
 
+def crowded() -> tuple[CalendarQueue[int], list[int]]:
+    """Items 0 to 299 lie in a column of their base bucket, since the wider buckets around it are full."""
+    queue: CalendarQueue[int] = CalendarQueue(1_024, crowd=300)
+    queue.insert_many([60_000] * 600, [-1] * 600)
+    return queue, queue.insert_many(range(300), range(300), ascending=True)
+
+
 def test_cancelling_many_of_a_bucket_that_is_being_served_hides_none_of_them() -> None:
-    queue: CalendarQueue[int] = CalendarQueue(1_024)
-    tokens = queue.insert_many(range(300), range(300), ascending=True)
+    queue, tokens = crowded()
     assert queue.pop_due(0) == [0]
     assert queue.cancel_many(tokens[20:]) == 280
-    assert pop_all(queue) == list(range(1, 20))
+    assert queue.pop_due(50_000) == list(range(1, 20))
 
 
 def test_cancelling_many_of_a_bucket_sorted_ahead_hides_none_of_them() -> None:
-    queue: CalendarQueue[int] = CalendarQueue(1_024)
-    tokens = queue.insert_many(range(300), range(300), ascending=True)
+    queue, tokens = crowded()
     while queue.maintain(10):
         pass
     assert queue.cancel_many(tokens[20:]) == 280
-    assert pop_all(queue) == list(range(20))
+    assert queue.pop_due(50_000) == list(range(20))
 
 
 @pytest.mark.parametrize("forget", ["by looking ahead", "by sweeping"])
