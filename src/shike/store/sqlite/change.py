@@ -1,0 +1,92 @@
+"""Operators and nodes change runs that no worker settles: admit, reschedule, cancel, skip, bury."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shike.bounds import BANDS
+from shike.clock import WALL_MAX
+from shike.errors import BadInput, BadTime
+from shike.model import TERMINAL, State, may_move
+from shike.store.base import Answer, Hint, HintKind, Move
+from shike.store.sqlite import ended, guards
+from shike.store.sqlite.outcomes import Endings, Facts, band_of, enter, facts_of
+from shike.store.sqlite.tx import Tx
+
+TARGETS = frozenset({State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD})
+
+
+def move(tx: Tx, moves: Sequence[Move]) -> list[Answer]:
+    """`Store.move`."""
+    for wanted in moves:
+        _check(wanted)
+    return [_move_one(tx, wanted) for wanted in moves]
+
+
+def _check(wanted: Move) -> None:
+    if wanted.to not in TARGETS:
+        raise BadInput(f"nobody but its worker can make a run {wanted.to.name}")
+    if wanted.band is not None and not 0 <= wanted.band < BANDS:
+        raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
+    if wanted.run_at is not None and not 0 <= wanted.run_at <= WALL_MAX:
+        raise BadTime(f"run {wanted.run_id} cannot run before 1970 or after 9999")
+
+
+def _move_one(tx: Tx, wanted: Move) -> Answer:
+    run = facts_of(tx, [wanted.run_id]).get(wanted.run_id)
+    if run is None:
+        over = ended.find(tx, wanted.run_id)
+        if over is None:
+            return Answer.UNKNOWN
+        return Answer.ALREADY if over.state is wanted.to else Answer.REFUSED
+    if wanted.version not in (0, run.version):
+        return Answer.REFUSED
+    if is_running(tx, run):
+        return _ask(tx, run, wanted)
+    if not may_move(run.state, wanted.to):
+        return Answer.REFUSED
+    if not all(guards.holds(tx, guard, run.id) for guard in wanted.guards):
+        return Answer.GUARDED
+    held = sum(guards.take(tx, guard, run.id) for guard in wanted.guards)
+    if held:
+        tx.run("run_hold", held, run.id)
+        run.holding += held
+    leave(tx, run)
+    if wanted.to in TERMINAL:
+        endings = Endings(tx, tx.now)
+        endings.add(run.id, run.fact, wanted.to.value, reason=wanted.reason)
+        endings.write()
+    else:
+        _reschedule(tx, run, wanted)
+    return Answer.ACCEPTED
+
+
+def is_running(tx: Tx, run: Facts) -> bool:
+    """Neither before a gate nor in a lane: a lease holds it."""
+    return run.state is not State.WAITING and tx.one("lane_exists", run.lane, run.run_at, run.id) is None
+
+
+def leave(tx: Tx, run: Facts) -> None:
+    """Out of its lane, or away from its gate."""
+    if run.state is State.WAITING:
+        tx.run("gated_leave", run.id)
+    else:
+        tx.run("lane_leave", run.lane, run.run_at, run.id)
+
+
+def _ask(tx: Tx, run: Facts, wanted: Move) -> Answer:
+    """A running run is its worker's: it can be asked to stop, nothing else. The first reason stands."""
+    if wanted.to is not State.CANCELLED:
+        return Answer.REFUSED
+    if not run.cancel:
+        tx.run("run_ask", wanted.reason or "cancelled", run.id)
+    tx.hint(Hint(HintKind.CANCEL, run_ids=(run.id,)))
+    return Answer.ASKED
+
+
+def _reschedule(tx: Tx, run: Facts, wanted: Move) -> None:
+    run_at = run.run_at if wanted.run_at is None else wanted.run_at
+    band = band_of(run.lane) if wanted.band is None else wanted.band
+    lane = run.lane - band_of(run.lane) + band
+    tx.run("run_move", State.SCHEDULED.value, lane, run_at, run.id)
+    enter(tx, [(lane, run_at, run.id, run.task)], tx.now)

@@ -1,0 +1,135 @@
+"""Opening the file: is it ours, can this program read it, and which steps of the layout are missing.
+
+A namespace's `meta` table says which format it has; `user_version` is left alone, for the file may be the user's own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from shike.errors import BadSetting, ForeignStore, StoreError
+from shike.store.sqlite.options import Options
+from shike.store.sqlite.statements import Statements, migrations
+
+FORMAT = 1  # grows when an older program would misread the tables; a mere addition is a further step
+APPLICATION_ID = 0x53686B65  # "Shke"
+SQLITE_MIN = (3, 35, 0)  # RETURNING
+STATEMENTS_KEPT = 512
+CACHE_KIB = 16 * 1024  # pages of the hot tables; the file's own size does not matter to memory
+CHECKPOINT_PAGES = 4_000  # 16 MiB of log between two copies into the file
+
+
+def connect(options: Options, *, read_only: bool = False) -> sqlite3.Connection:
+    """One connection that belongs to the thread that uses it. Raises `sqlite3.Error` where the file cannot be used."""
+    if sqlite3.sqlite_version_info < SQLITE_MIN:
+        raise StoreError(f"Shike needs SQLite 3.35 or newer; this Python has {sqlite3.sqlite_version}")
+    connection = sqlite3.connect(
+        options.path,
+        timeout=options.busy_seconds,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=STATEMENTS_KEPT,
+    )
+    try:
+        _prepare(connection, options, read_only=read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, options: Options, *, read_only: bool) -> None:
+    connection.execute("pragma schema_version").fetchone()  # reads the header: NOTADB shows here
+    if read_only:
+        connection.execute("pragma query_only = on")
+    connection.execute(f"pragma synchronous = {options.synchronous.value}")
+    connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+    connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
+
+
+def prepare(connection: sqlite3.Connection, options: Options, sql: Statements, virtual_buckets: int | None) -> int:
+    """Check that the file is ours, or make it so, and bring the layout up to date; the number of virtual buckets.
+
+    Each step is one transaction, so that a process killed in between leaves a layout that the next one completes.
+    Raises `ForeignStore` for another program's file or a newer format, `BadSetting` for other virtual buckets.
+    """
+    _check_owner(connection, options, sql.namespace)
+    connection.execute("pragma journal_mode = wal")
+    buckets = _make(connection, sql, virtual_buckets)
+    for number, script in migrations():
+        _step(connection, sql, number, script.replace("{ns}", sql.namespace))
+    connection.execute(sql.plain("bucket_first"), (buckets - 1,))
+    return buckets
+
+
+def _check_owner(connection: sqlite3.Connection, options: Options, namespace: str) -> None:
+    application = connection.execute("pragma application_id").fetchone()[0]
+    tables = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+    if application == APPLICATION_ID or f"{namespace}_meta" in tables:
+        return
+    if not tables and application == 0:
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+    elif not options.shared:
+        seen = ", ".join(sorted(tables)[:5]) or f"application id {application:#x}"
+        raise ForeignStore(
+            f"{options.path} belongs to another program ({seen}); name another file, "
+            "or add ?shared=yes to the URL to keep Shike's tables beside them"
+        )
+
+
+def _make(connection: sqlite3.Connection, sql: Statements, virtual_buckets: int | None) -> int:
+    """The `meta` table: its facts are fixed when the store is made."""
+    with _transaction(connection):
+        connection.execute(sql.plain("meta_make"))
+        facts = dict(connection.execute(sql.plain("meta_read")).fetchall())
+        if not facts:
+            facts = {"format": FORMAT, "step": 0, "virtual_buckets": virtual_buckets or 1}
+            connection.executemany(sql.plain("meta_write"), facts.items())
+    if facts["format"] > FORMAT:
+        raise ForeignStore(
+            f"this store has format {facts['format']}, this program reads up to {FORMAT}: upgrade shike to use it"
+        )
+    kept = int(facts["virtual_buckets"])
+    if virtual_buckets not in (None, kept):
+        raise BadSetting(f"this store was made with virtual_buckets={kept}, which cannot change to {virtual_buckets}")
+    return kept
+
+
+def _step(connection: sqlite3.Connection, sql: Statements, number: int, script: str) -> None:
+    with _transaction(connection):
+        facts = dict(connection.execute(sql.plain("meta_read")).fetchall())
+        if facts["step"] < number:
+            for statement in _split(script):
+                connection.execute(statement)
+            connection.execute(sql.plain("meta_write"), ("step", number))
+
+
+def _split(script: str) -> Iterator[str]:
+    """The single statements of a script; a whole script run at once would commit the transaction it is in."""
+    lines: list[str] = []
+    for line in script.splitlines():
+        lines.append(line)
+        if sqlite3.complete_statement("\n".join(lines)):
+            yield "\n".join(lines)
+            lines.clear()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("begin immediate")
+    try:
+        yield
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("commit")
+
+
+def check(path: Path) -> list[str]:
+    """What SQLite finds wrong with the file, for `shike doctor`; empty: nothing."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = [text for (text,) in connection.execute("pragma integrity_check")]
+    return [] if found == ["ok"] else found

@@ -1,0 +1,130 @@
+"""The two ways on from a lease, a lane or a gate: over for ever, or back into a lane. Many runs, few steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from shike.bounds import BANDS
+from shike.model import State
+from shike.store.base import Hint, HintKind
+from shike.store.sqlite import guards
+from shike.store.sqlite.records import QUEUE_BITS, SUSPECT, listed
+from shike.store.sqlite.tx import DAY_MICROS, Row, Tx
+
+
+@dataclass(slots=True)
+class Facts:
+    """The row of a live run (`run_facts`)."""
+
+    id: int
+    state: State
+    lane: int
+    run_at: int
+    attempts: int
+    crashes: int
+    version: int
+    cancel: str
+    progress: bytes
+    body: bytes
+    task: int
+    holding: int
+    schedule: int
+
+    @property
+    def fact(self) -> int:
+        """As a lease keeps it."""
+        return self.task << 1 | (self.holding > 0)
+
+
+def facts_of(tx: Tx, ids: list[int]) -> dict[int, Facts]:
+    """The live ones of these runs."""
+    return {row[0]: _facts(row) for row in tx.all("run_facts", listed(ids))} if ids else {}
+
+
+def _facts(row: Row) -> Facts:
+    run_id, state, *others = row
+    return Facts(run_id, State(state), *others)
+
+
+@dataclass(slots=True)
+class Endings:
+    """Runs that are over: from the live tables to the history, with their permits given back."""
+
+    tx: Tx
+    now: int
+    session: str = ""  # whose acknowledgement ended them
+    _over: list[tuple[object, ...]] = field(default_factory=list)
+    _dead: list[tuple[object, ...]] = field(default_factory=list)
+    _ids: list[int] = field(default_factory=list)
+    _holders: list[int] = field(default_factory=list)
+    _count: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def add(
+        self,
+        run_id: int,
+        fact: int,
+        state: int,
+        *,
+        reason: str = "",
+        token: int = 0,
+        result: bytes = b"",
+        trace: bytes = b"",
+    ) -> None:
+        """`fact`: task number << 1 | whether it holds a permit. With a trace, an attempt more counts."""
+        row = (run_id, state, 1 if trace else 0, token, reason, result, trace)
+        (self._dead if state == State.DEAD else self._over).append(row)
+        self._ids.append(run_id)
+        self._count[fact >> 1, state] += 1
+        if fact & 1:
+            self._holders.append(run_id)
+
+    def write(self) -> None:
+        """Move them. They must have left their lane, gate or lease."""
+        if not self._ids:
+            return
+        day = self.now // DAY_MICROS
+        if self._over:
+            self.tx.today(self.now)
+            self.tx.many("history_write", self._over, lead=(self.now, self.session), day=day)
+        self.tx.many("dead_write", self._dead, lead=(self.now, self.session))
+        self.tx.run("run_delete", listed(self._ids))
+        self.tx.many("digest_add", [(day, task, state, count) for (task, state), count in self._count.items()])
+        if self._holders:
+            guards.release(self.tx, self._holders)
+        self.tx.hint(Hint(HintKind.ENDED, run_ids=tuple(self._ids)))
+        for part in (self._over, self._dead, self._ids, self._holders, self._count):
+            part.clear()
+
+
+@dataclass(slots=True)
+class Returns:
+    """Runs that go back into a lane."""
+
+    tx: Tx
+    now: int
+    _runs: list[tuple[object, ...]] = field(default_factory=list)
+    _lanes: list[tuple[int, int, int, int]] = field(default_factory=list)
+
+    def add(self, run: Facts, state: State, run_at: int, *, suspect: bool, failed: int = 0, crashed: int = 0) -> None:
+        """`failed`, `crashed`: what this adds to the counts of the run."""
+        lane = run.lane | SUSPECT if suspect else run.lane & ~SUSPECT
+        self._runs.append((run.id, state.value, lane, run_at, run.attempts + failed, run.crashes + crashed))
+        self._lanes.append((lane, run_at, run.id, run.task))
+
+    def write(self) -> None:
+        self.tx.many("run_back", self._runs)
+        enter(self.tx, self._lanes, self.now)
+        self._runs.clear()
+        self._lanes.clear()
+
+
+def enter(tx: Tx, lanes: list[tuple[int, int, int, int]], now: int) -> None:
+    """Put (lane, run_at, id, task) into lanes, and say so."""
+    tx.many("lane_insert", lanes)
+    for queue, at in {(lane >> QUEUE_BITS, max(run_at, now)): None for lane, run_at, _, _ in lanes}:
+        tx.hint(Hint(HintKind.DUE, tx.names.text(queue), at))
+
+
+def band_of(lane: int) -> int:
+    return lane & (BANDS - 1)

@@ -1,0 +1,222 @@
+"""The read side: on a connection of its own, each group of reads in one snapshot."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import compress, islice
+
+from shike.ids import virtual_bucket
+from shike.model import IN_LANE, Attempt, Bucket, Ended, Fate, Live, Planned, Session, State, TimetableRow
+from shike.store.base import Control, Counts, Gated, RunFilter
+from shike.store.sqlite import ended as over
+from shike.store.sqlite.change import is_running
+from shike.store.sqlite.outcomes import facts_of
+from shike.store.sqlite.records import (
+    OPEN,
+    QUEUE_BITS,
+    ended_of,
+    listed,
+    live_of,
+    unpack_attempt,
+    unpack_ids,
+)
+from shike.store.sqlite.schedules import find as find_schedule
+from shike.store.sqlite.schedules import planned_of
+from shike.store.sqlite.sessions import bucket_of, session_of
+from shike.store.sqlite.tx import Row, Tx
+
+LAST_ID = (1 << 63) - 1
+_EVERY_STATE = "[]"
+
+
+def now(tx: Tx) -> int:
+    return tx.now
+
+
+def live(tx: Tx, run_id: int) -> Live | None:
+    run = facts_of(tx, [run_id]).get(run_id)
+    if run is None:
+        return None
+    return live_of(tx.all("run_facts", listed([run_id]))[0], _token(tx, run_id) if is_running(tx, run) else 0)
+
+
+def _token(tx: Tx, run_id: int) -> int:
+    """The open lease that holds a run."""
+    for token, ids, fates in tx.all("leases_with", run_id.to_bytes(8, "little")):
+        if run_id in compress(unpack_ids(ids), (fate == OPEN for fate in fates)):
+            return int(token)
+    return 0
+
+
+def ended(tx: Tx, run_id: int) -> Ended | None:
+    return over.find(tx, run_id)
+
+
+def find(tx: Tx, run_id: int) -> Live | Ended | None:
+    return live(tx, run_id) or over.find(tx, run_id)
+
+
+def attempts(tx: Tx, run_id: int) -> list[Attempt]:
+    packed = [body for (body,) in tx.all("attempts_of", run_id)]
+    last = over.find(tx, run_id)
+    if last is not None and last.trace:
+        packed.append(last.trace)
+    return [unpack_attempt(body) for body in packed]
+
+
+# -------------------------------------------------------------------- lists of runs
+
+
+def runs(tx: Tx, wanted: RunFilter) -> list[Live | Ended]:
+    """The newest that fit, of the live ones and of every table of ended ones."""
+    conditions = _conditions(tx, wanted)
+    if conditions is None:
+        return []
+    found: list[Live | Ended] = list(islice(_live_runs(tx, wanted, conditions), wanted.limit))
+    states = listed(wanted.states)
+    sources = [tx.all("runs_dead", *conditions, states, states, wanted.limit)]
+    for day in over.days(tx):
+        sources.append(tx.dated("runs_history", day, *conditions, states, states, wanted.limit).fetchall())
+    found += [ended_of(row) for rows in sources for row in rows]
+    return sorted(found, key=lambda row: row.run.id, reverse=True)[: wanted.limit]
+
+
+def _conditions(tx: Tx, wanted: RunFilter) -> list[object] | None:
+    """The values of a filter as the statements take them; None where a name was never heard, so nothing fits."""
+    values: list[object] = [wanted.before or LAST_ID]
+    for name in (wanted.task, wanted.queue, wanted.schedule):
+        number = tx.names.seen(name)
+        if name and not number:
+            return None
+        values += [number, number]
+    return [*values, wanted.key, wanted.key]
+
+
+def _live_runs(tx: Tx, wanted: RunFilter, conditions: list[object]) -> Iterator[Live]:
+    for row in tx.run("runs_live", *conditions):
+        waits, in_lane = row[1] == State.WAITING, row[13]
+        found = live_of(row, 0 if waits or in_lane else _token(tx, row[0]))
+        if not wanted.states or _fits(found, wanted.states, tx.now):
+            yield found
+
+
+def _fits(found: Live, states: tuple[State, ...], instant: int) -> bool:
+    """PENDING is a predicate: in a lane, and eligible."""
+    if found.state in states:
+        return True
+    return State.PENDING in states and found.state in IN_LANE and found.run_at <= instant
+
+
+def dead(tx: Tx, limit: int, before: int, task: str) -> list[Ended]:
+    number = tx.names.seen(task)
+    if task and not number:
+        return []
+    return [ended_of(row) for row in tx.all("dead_letters", before or LAST_ID, number, number, limit)]
+
+
+# -------------------------------------------------------------------- what is ahead
+
+
+def due(tx: Tx, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
+    found: set[tuple[int, str]] = set()
+    buckets = tx.facts.virtual_buckets
+    for (lane,) in tx.all("lanes_all"):
+        if low <= 0 and high >= buckets - 1:
+            rows = tx.all("lane_instants", lane, after, lane, until, until, limit)
+        else:
+            rows = tx.all("lane_instants_within", lane, after, until, buckets, low, high, limit)
+        found.update((run_at, tx.names.text(lane >> QUEUE_BITS)) for (run_at,) in rows)
+    return sorted(found)[:limit]
+
+
+def gated(tx: Tx, low: int, high: int, after: int, until: int, limit: int) -> list[Gated]:
+    return [Gated(*row) for row in tx.all("gated", after, until, tx.facts.virtual_buckets, low, high, limit)]
+
+
+def gate_waiters(tx: Tx, gate: str) -> list[Gated]:
+    return [Gated(*row) for row in tx.all("gate_waiters", gate)]
+
+
+def holders(tx: Tx, gate: str) -> list[int]:
+    return [run_id for (run_id,) in tx.all("holders", gate)]
+
+
+# -------------------------------------------------------------------- schedules
+
+
+def schedule(tx: Tx, name: str) -> Planned | None:
+    return find_schedule(tx, name)
+
+
+def schedules(tx: Tx) -> list[Planned]:
+    return [planned_of(row) for row in tx.all("schedules")]
+
+
+def to_plan(tx: Tx, low: int, high: int, until: int, limit: int) -> list[Planned]:
+    buckets = tx.facts.virtual_buckets
+    ripe = (planned_of(row) for row in tx.run("schedules_to_plan", until))
+    mine = (planned for planned in ripe if low <= virtual_bucket(planned.schedule.name, buckets) <= high)
+    return list(islice(mine, limit))
+
+
+def timetable(tx: Tx, name: str, start: int, end: int) -> list[TimetableRow]:
+    rows = tx.all("timetable", tx.names.seen(name), end, start)
+    return [_timetable_row(name, row) for row in rows]
+
+
+def _timetable_row(name: str, row: Row) -> TimetableRow:
+    version, moment, until, count, fate, run_id, due_at, state = row
+    return TimetableRow(name, version, moment, until, count, Fate(fate), run_id, due_at, state)
+
+
+# -------------------------------------------------------------------- who is there, and how much
+
+
+def sessions(tx: Tx, everything: bool) -> list[Session]:
+    return [session_of(row) for row in tx.all("sessions", everything)]
+
+
+def held(tx: Tx, session: str) -> int:
+    row = tx.one("session_number", session)
+    (count,) = tx.one("leases_held", row[0]) or (0,) if row else (0,)
+    return int(count)
+
+
+def buckets(tx: Tx) -> list[Bucket]:
+    return [bucket_of(row) for row in tx.all("buckets")]
+
+
+def controls(tx: Tx, prefix: str) -> list[Control]:
+    found = [Control(key=key, value=value, version=version) for key, value, version in tx.all("controls", prefix)]
+    return [row for row in found if row.key.startswith(prefix)]
+
+
+def counts(tx: Tx) -> Counts:
+    instant = tx.now
+    by_queue: Counter[int] = Counter()
+    in_lane = [0, 0]
+    for queue, is_eligible, count in tx.all("counts_lane", instant):
+        in_lane[is_eligible] += count
+        by_queue[queue] += count
+    waiting = tx.all("counts_gated")
+    running = [
+        run_id
+        for ids, fates in tx.all("counts_leased")
+        for run_id in compress(unpack_ids(ids), (fate == OPEN for fate in fates))
+    ]
+    for queue, count in [*waiting, *tx.all("counts_queue", listed(running))]:
+        by_queue[queue] += count
+    (failed,) = tx.one("counts_failed", instant) or (0,)
+    (letters,) = tx.one("counts_dead") or (0,)
+    ends = {State(state).name: count for state, count in tx.all("counts_ended") if count}
+    return Counts(
+        waiting=sum(count for _, count in waiting),
+        scheduled=in_lane[0] - failed,
+        eligible=in_lane[1],
+        running=len(running),
+        failed=failed,
+        ended=ends | ({State.DEAD.name: letters} if letters else {}),
+        dead=letters,
+        by_queue={tx.names.text(queue): count for queue, count in by_queue.items()},
+    )

@@ -1,0 +1,80 @@
+"""What a dead process held goes back, or to the dead letters."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shike.errors import Conflict
+from shike.model import RECORD_VERSION, Attempt, OnUnknown, Options, Session, SessionState, State
+from shike.store.base import Freed
+from shike.store.sqlite.leases import LeaseRow, open_leases
+from shike.store.sqlite.outcomes import Endings, Facts, Returns, facts_of
+from shike.store.sqlite.records import pack, unpack_run
+from shike.store.sqlite.sessions import known, take_away
+from shike.store.sqlite.tx import Tx
+
+_options = msgspec.json.Decoder(Options)
+
+
+def free(tx: Tx, identity: str, limit: int) -> Freed:
+    """`Store.free`."""
+    session = known(tx, identity)
+    if session.state is SessionState.OPEN:
+        raise Conflict(f"session {identity} is open: it must be closed before what it holds is taken from it")
+    tx.run("bucket_disown", identity)
+    requeued: list[int] = []
+    dead: list[int] = []
+    leases = open_leases(tx, session.number, limit + 1)
+    for lease in leases[:limit]:
+        for run_id, became in _free_lease(tx, session, lease).items():
+            if became is State.DEAD:
+                dead.append(run_id)
+            elif became is State.SCHEDULED:
+                requeued.append(run_id)
+    return Freed(requeued=tuple(requeued), dead=tuple(dead), left=len(leases) > limit)
+
+
+def _free_lease(tx: Tx, session: Session, lease: LeaseRow) -> dict[int, State]:
+    """Write the lost attempts down and decide what they mean; what each run became."""
+    now = tx.now
+    endings, returns = Endings(tx, now), Returns(tx, now)
+    runs = facts_of(tx, lease.open_ids)
+    became: dict[int, State] = {}
+    attempts: list[tuple[int, int, bytes]] = []
+    for run_id in lease.open_ids:
+        run = runs[run_id]
+        attempts.append((run_id, lease.token, _lost(session, lease, run, now)))
+        crashes = run.crashes + lease.solo
+        state, reason = _verdict(tx, run, crashes)
+        became[run_id] = state
+        if state is State.SCHEDULED:
+            returns.add(run, state, min(run.run_at, now), suspect=True, crashed=int(lease.solo))
+        else:
+            endings.add(run_id, run.fact, state.value, reason=reason)
+    tx.many("attempt_write", attempts)
+    take_away(tx, lease, now)
+    endings.write()
+    returns.write()
+    return became
+
+
+def _verdict(tx: Tx, run: Facts, crashes: int) -> tuple[State, str]:
+    if crashes >= tx.facts.crashes_max:
+        return State.DEAD, f"poison: killed {crashes} processes"
+    options = unpack_run(run.body).options
+    match _options.decode(options).on_unknown if options else None:
+        case OnUnknown.FAIL:
+            return State.DEAD, "unknown outcome"
+        case OnUnknown.ASK:
+            return State.DEAD, "unknown outcome: ask"
+        case _:
+            return (State.CANCELLED, run.cancel) if run.cancel else (State.SCHEDULED, "")
+
+
+def _lost(session: Session, lease: LeaseRow, run: Facts, now: int) -> bytes:
+    return pack(
+        Attempt(
+            RECORD_VERSION, run.attempts + 1, lease.token, session.id, State.FAILED,
+            claimed_at=lease.granted_at, ended_at=now, error=f"lost: {session.reason}",
+        )
+    )  # fmt: skip

@@ -1,0 +1,136 @@
+"""Schedules are made, edited, paused and planned."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
+from shike.model import Planned, Schedule, TimetableRow
+from shike.store.base import Hint, HintKind, Plan
+from shike.store.sqlite import guards
+from shike.store.sqlite.change import is_running, leave
+from shike.store.sqlite.outcomes import facts_of
+from shike.store.sqlite.records import listed, pack, unpack_run, unpack_schedule
+from shike.store.sqlite.submit import Arrivals, check_entry
+from shike.store.sqlite.tx import Row, Tx
+
+
+def put_schedule(tx: Tx, schedule: Schedule, expect: int | None, plan_at: int) -> Planned:
+    """`Store.put_schedule`."""
+    known = find(tx, schedule.name)
+    old = None if known is None or known.deleted else known
+    if old is not None and _same(old.schedule, schedule):
+        return old
+    if expect is not None and expect != (0 if old is None else old.schedule.version):
+        raise Conflict(f"schedule {schedule.name} is at version {old.schedule.version if old else 0}, not {expect}")
+    now = tx.now
+    withdrawn = _withdraw(tx, schedule.name, now)
+    version = 1 if known is None else known.schedule.version + 1
+    created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
+    schedule = replace(schedule, version=version, created_at=created_at)
+    if old is None:  # it begins where its line begins, also if that has passed
+        return _keep(tx, Planned(schedule=schedule, plan_at=plan_at))
+    return _keep(tx, replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at))
+
+
+def _stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
+    """Planning goes on from now, with the numbers that the withdrawn moments gave back."""
+    return replace(planned, cursor=min(planned.cursor, now), ordinal=planned.ordinal - withdrawn)
+
+
+def _same(one: Schedule, other: Schedule) -> bool:
+    return replace(one, version=0, created_at=0) == replace(other, version=0, created_at=0)
+
+
+def control_schedule(tx: Tx, name: str, paused: bool | None, reason: str, resume_at: int, delete: bool) -> Planned:
+    """`Store.control_schedule`."""
+    planned = find(tx, name)
+    if planned is None or (planned.deleted and not delete):
+        raise NotFound(f"there is no schedule {name}")
+    now = tx.now
+    if delete or paused:
+        planned = _stepped_back(planned, now, _withdraw(tx, name, now))
+    if paused:
+        planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
+    elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached
+        planned = replace(planned, paused=False, reason="", resume_at=now, plan_at=now)
+    return _keep(tx, replace(planned, deleted=planned.deleted or delete))
+
+
+def find(tx: Tx, name: str) -> Planned | None:
+    row = tx.one("schedule_find", tx.names.seen(name))
+    return None if row is None else planned_of(row)
+
+
+def planned_of(row: Row) -> Planned:
+    """A row of `schedule_find`, `schedules` or `schedules_to_plan`."""
+    _, cursor, ordinal, plan_at, paused, reason, resume_at, deleted, body = row
+    return Planned(
+        schedule=unpack_schedule(body), cursor=cursor, ordinal=ordinal, plan_at=plan_at, paused=bool(paused),
+        reason=reason, resume_at=resume_at, deleted=bool(deleted),
+    )  # fmt: skip
+
+
+def _keep(tx: Tx, planned: Planned) -> Planned:
+    schedule = planned.schedule
+    tx.run(
+        "schedule_write", tx.names.number(schedule.name), schedule.name, schedule.version, planned.cursor,
+        planned.ordinal, planned.plan_at, planned.paused, planned.reason, planned.resume_at, planned.deleted,
+        pack(schedule),
+    )  # fmt: skip
+    tx.hint(Hint(HintKind.SCHEDULE, name=schedule.name))
+    return planned
+
+
+def _withdraw(tx: Tx, name: str, now: int) -> int:
+    """Take back the runs that are still ahead and that nobody has claimed; their rows say so. How many there were."""
+    number = tx.names.seen(name)
+    runs = facts_of(tx, [run_id for (run_id,) in tx.all("runs_of_schedule", number)])
+    gone: list[int] = []
+    for run in runs.values():
+        body = unpack_run(run.body)
+        if body.due_at > now and not is_running(tx, run):
+            leave(tx, run)
+            tx.run("timetable_withdraw", number, body.moment, run.id)
+            gone.append(run.id)
+    if gone:
+        tx.run("run_delete", listed(gone))
+        tx.run("attempts_forget", listed(gone))
+        guards.release(tx, gone)
+        tx.hint(Hint(HintKind.ENDED, run_ids=tuple(gone)))
+    return len(gone)
+
+
+def plan(tx: Tx, wanted: Plan) -> bool:
+    """`Store.plan`."""
+    _check_epoch(tx, wanted)
+    name = tx.names.seen(wanted.schedule)
+    row = tx.one("schedule_find", name)
+    if row is None or row[7] or row[0] != wanted.version or row[1] != wanted.cursor:
+        return False
+    for one in wanted.moments:
+        check_entry(one.entry)
+    arrivals = Arrivals(tx)
+    for one in wanted.moments:
+        run, run_at = arrivals.timed(one.entry)
+        arrivals.moment(run, wanted.version, one.moment, run_at)
+    arrivals.write()
+    tx.many("timetable_add", [_columns(tx, row) for row in wanted.ranges])
+    tx.run("schedule_planned", wanted.to, wanted.ordinal, wanted.plan_at, name)
+    return True
+
+
+def _columns(tx: Tx, row: TimetableRow) -> tuple[object, ...]:
+    schedule = tx.names.number(row.schedule)
+    return (
+        schedule, row.moment, row.until, row.count, row.version, row.fate.value, row.run_id, row.due_at, row.state,
+    )  # fmt: skip
+
+
+def _check_epoch(tx: Tx, wanted: Plan) -> None:
+    row = tx.one("bucket_holding", wanted.bucket, wanted.bucket)
+    if row is None:
+        raise BadInput(f"there is no virtual bucket {wanted.bucket} in this store")
+    low, high, _, epoch = row
+    if epoch != wanted.epoch:
+        raise StaleEpoch(f"bucket {low}-{high} is in epoch {epoch}, not {wanted.epoch}")

@@ -1,0 +1,50 @@
+-- name: schedule_find
+select version, cursor, ordinal, plan_at, paused, reason, resume_at, deleted, body from {ns}_schedule where name = ?;
+
+-- name: schedule_write
+insert or replace into {ns}_schedule
+    (name, text, version, cursor, ordinal, plan_at, paused, reason, resume_at, deleted, body)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: schedule_stands
+select 1 from {ns}_schedule where name = ? and version = ? and deleted = 0 and paused = 0;
+
+-- name: schedule_cursor
+update {ns}_schedule set cursor = ?, ordinal = ? where name = ?;
+
+-- name: schedule_planned
+update {ns}_schedule set cursor = ?, ordinal = ?, plan_at = ? where name = ?;
+
+-- name: schedules
+select version, cursor, ordinal, plan_at, paused, reason, resume_at, deleted, body from {ns}_schedule order by text;
+
+-- name: schedules_to_plan
+select version, cursor, ordinal, plan_at, paused, reason, resume_at, deleted, body from {ns}_schedule
+where deleted = 0 and plan_at <= ? order by plan_at, text;
+
+-- name: runs_of_schedule
+select id from {ns}_run where schedule = ? and schedule > 0;
+
+-- name: attempts_forget
+delete from {ns}_attempt where run_id in (select value from json_each(?));
+
+-- name: timetable_fate
+select fate, run_id from {ns}_timetable where schedule = ? and moment = ?;
+
+-- name: timetable_write
+insert or replace into {ns}_timetable (schedule, moment, until, count, version, fate, run_id, due_at, state)
+values {rows of 9};
+
+-- name: timetable_add
+insert or ignore into {ns}_timetable (schedule, moment, until, count, version, fate, run_id, due_at, state)
+values {rows of 9};
+
+-- name: timetable_withdraw
+update {ns}_timetable set fate = 'withdrawn' where schedule = ? and moment = ? and run_id = ?;
+
+-- name: timetable
+select version, moment, until, count, fate, run_id, due_at, state from {ns}_timetable
+where schedule = ? and moment < ? and until >= ? order by moment;
+
+-- name: bucket_holding
+select low, high, owner, epoch from {ns}_bucket where low <= ? and high >= ?;

@@ -1,0 +1,338 @@
+"""`SQLiteStore`: the protocol's face over one writer thread, one reader thread and the files beside the database."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from shike.bounds import CRASHES_MAX
+from shike.clock import Clock, SystemClock
+from shike.errors import BadSetting, StoreUnavailable
+from shike.ids.forks import FORKS
+from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, Session, TimetableRow
+from shike.store.base import (
+    Ack,
+    Answer,
+    Batch,
+    Beat,
+    BeatReply,
+    Claim,
+    Control,
+    Counts,
+    Entry,
+    Freed,
+    Gated,
+    Hint,
+    HintKind,
+    Move,
+    NewSession,
+    Plan,
+    Retention,
+    RunFilter,
+    Submitted,
+)
+from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules, sessions, settle, submit
+from shike.store.sqlite.database import connect, prepare
+from shike.store.sqlite.faults import explain
+from shike.store.sqlite.liveness import Liveness
+from shike.store.sqlite.options import Options, parse
+from shike.store.sqlite.statements import Statements
+from shike.store.sqlite.thread import Listener, StoreThread, Verb
+from shike.store.sqlite.tx import Facts, Tx
+from shike.store.sqlite.wakeup import Wakeup
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+VIRTUAL_BUCKETS = frozenset({1, 64, 256})
+_NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,30}")
+
+VERBS: dict[str, Verb] = {
+    "submit": submit.submit,
+    "claim": claims.claim,
+    "settle": settle.settle,
+    "move": change.move,
+    "find": reads.find,
+    "live": reads.live,
+    "ended": reads.ended,
+}
+
+
+class SQLiteStore:
+    """Keeps everything in one SQLite file, for all processes of one machine.
+
+    Promises the contract of `shike.store.base.Store`. A commit is on the disk before its verb answers (`synchronous=
+    full`); with `normal` a power loss may take the last commits, the death of a process nothing (P8). Verbs may be
+    called from any thread's event loop, and by `do` without one. `where`: a path, or a URL as `options.parse` reads it.
+    `virtual_buckets` is fixed when the store is made; None takes what is there. Raises `BadSetting`, `BadStoreURL`.
+    """
+
+    any_thread = True
+
+    def __init__(
+        self,
+        where: str | Path,
+        *,
+        clock: Clock | None = None,
+        namespace: str = "shike",
+        virtual_buckets: int | None = None,
+        crashes_max: int = CRASHES_MAX,
+    ) -> None:
+        if virtual_buckets is not None and virtual_buckets not in VIRTUAL_BUCKETS:
+            raise BadSetting(f"virtual_buckets={virtual_buckets}: a store has 1, 64 or 256")
+        if not _NAMESPACE.fullmatch(namespace):
+            raise BadSetting(f"namespace {namespace!r} is not a short lower-case word (a-z, 0-9, _)")
+        self.url = where if isinstance(where, str) else f"sqlite:///{where}"
+        self._options = parse(where) if isinstance(where, str) else Options(path=where)
+        self.clock = clock or SystemClock()
+        self.namespace = namespace
+        self.virtual_buckets = virtual_buckets or 1
+        self._buckets_wanted = virtual_buckets
+        self._crashes_max = crashes_max
+        self._opening = threading.Lock()
+        self._writer: StoreThread | None = None
+        self._reader: StoreThread | None = None
+        path = self._options.path.absolute()
+        self._path = path
+        self._folder = path.with_name(f"{path.name}-shike")
+        self._liveness = Liveness(self._folder)
+        self._wakeup: Wakeup | None = None
+        FORKS.in_child(self._forked)
+
+    # ---------------------------------------------------------------- opening and closing
+
+    async def open(self) -> None:
+        await asyncio.to_thread(self.start)
+
+    def start(self) -> None:
+        """As `open`, from code that has no event loop. Opening what is open changes nothing."""
+        with self._opening:
+            if self._writer is None:
+                try:
+                    self._start()
+                except sqlite3.Error as error:
+                    raise explain(error, self._path) from error
+                except OSError as error:
+                    raise StoreUnavailable(f"{self._path} cannot be used: {error}") from error
+
+    def _start(self) -> None:
+        sql = Statements(self.namespace)
+        connection = connect(self._options)
+        try:
+            self.virtual_buckets = prepare(connection, self._options, sql, self._buckets_wanted)
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._wakeup = Wakeup(self._folder)
+            reading = connect(self._options, read_only=True)
+        except BaseException:
+            connection.close()
+            raise
+        facts = Facts(self.virtual_buckets, self._crashes_max)
+        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), "begin immediate")
+        self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), "begin")
+
+    def _thread(self, name: str, tx: Tx, begin: str) -> StoreThread:
+        thread = StoreThread(f"shike:sqlite:{name}", tx, self._path, begin, self._spread)
+        thread.start()
+        return thread
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self.stop)
+
+    def stop(self) -> None:
+        """As `close`, from code that has no event loop."""
+        with self._opening:
+            writer, reader, wakeup = self._writer, self._reader, self._wakeup
+            self._writer = self._reader = self._wakeup = None
+            for thread in (writer, reader):
+                if thread is not None:
+                    thread.close()
+            if wakeup is not None:
+                wakeup.close()
+            self._liveness.close()
+
+    def _forked(self) -> None:
+        """In a child: threads, connections and sockets are the parent's. It has to open the store for itself."""
+        self._opening = threading.Lock()
+        for thread in (self._writer, self._reader):
+            if thread is not None:
+                thread.orphan()
+        self._writer = self._reader = self._wakeup = None
+
+    # ---------------------------------------------------------------- handing verbs over
+
+    def do(self, verb: str, *words: Any) -> Future[Any]:
+        """A verb or read by its name, from code that has no event loop: `do("submit", entries).result()`."""
+        reading = verb in ("find", "live", "ended")
+        return self._open_thread(self._reader if reading else self._writer).do(VERBS[verb], words)
+
+    def _open_thread(self, thread: StoreThread | None) -> StoreThread:
+        if thread is None:
+            raise StoreUnavailable(f"{self._path}: the store is not open; open it first")
+        return thread
+
+    async def _write(self, verb: Callable[Concatenate[Tx, P], T], *words: P.args, **more: P.kwargs) -> T:
+        answer: T = await self._open_thread(self._writer).ask(verb, words)
+        return answer
+
+    async def _read(self, read: Callable[Concatenate[Tx, P], T], *words: P.args, **more: P.kwargs) -> T:
+        answer: T = await self._open_thread(self._reader).ask(read, words)
+        return answer
+
+    def listen(self, callback: Callable[[Hint], None]) -> Callable[[], None]:
+        if self._wakeup is None:
+            raise StoreUnavailable(f"{self._path}: the store is not open; open it first")
+        return self._wakeup.listen(callback)
+
+    def tell(self, hint: Hint) -> None:
+        for loop, callback in self._spread([hint]):
+            try:
+                loop.call_soon_threadsafe(callback, hint)
+            except RuntimeError:
+                pass  # that loop is closed
+
+    def nudge(self, queue: str) -> None:
+        """Say that something was committed for a queue by other means, such as `submit_on`."""
+        self.tell(Hint(HintKind.DUE, queue, self.clock.wall()))
+
+    def _spread(self, hints: list[Hint]) -> list[Listener]:
+        """Tell other processes; who is to be told in this one."""
+        wakeup = self._wakeup
+        if wakeup is None:
+            return []
+        wakeup.send(hints)
+        return wakeup.listeners()
+
+    def is_gone(self, session: str) -> bool:
+        return self._liveness.is_gone(session)
+
+    # ---------------------------------------------------------------- the write side
+
+    async def open_session(self, new: NewSession) -> Session:
+        if new.lease_seconds:
+            self._liveness.hold(new.identity)
+        return await self._write(sessions.open_session, new)
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        return await self._write(sessions.beat, beat)
+
+    async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
+        gone = seen_beat is not None and self.is_gone(session)
+        closed = await self._write(sessions.close_session, session, seen_beat, reason, gone)
+        if seen_beat is None:
+            self._liveness.drop(session)
+        return closed
+
+    async def free(self, session: str, limit: int) -> Freed:
+        freed = await self._write(rescue.free, session, limit)
+        if not freed.left:
+            self._liveness.tidy(session)
+        return freed
+
+    async def own(self, session: str, low: int, high: int, epoch: int) -> Bucket:
+        return await self._write(sessions.own, session, low, high, epoch)
+
+    async def submit(self, entries: Sequence[Entry], *, repeat: bool = False) -> list[Submitted]:
+        return await self._write(submit.submit, entries, repeat)
+
+    async def claim(self, claim: Claim) -> Batch:
+        return await self._write(claims.claim, claim)
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        return await self._write(settle.settle, session, acks)
+
+    async def move(self, moves: Sequence[Move]) -> list[Answer]:
+        return await self._write(change.move, moves)
+
+    async def plan(self, plan: Plan) -> bool:
+        return await self._write(schedules.plan, plan)
+
+    async def put_schedule(self, schedule: Schedule, *, expect: int | None, plan_at: int) -> Planned:
+        return await self._write(schedules.put_schedule, schedule, expect, plan_at)
+
+    async def control_schedule(
+        self,
+        name: str,
+        *,
+        paused: bool | None = None,
+        reason: str = "",
+        resume_at: int = 0,
+        delete: bool = False,
+    ) -> Planned:
+        return await self._write(schedules.control_schedule, name, paused, reason, resume_at, delete)
+
+    async def put(self, key: str, value: bytes | None, *, expect: int | None) -> Control | None:
+        return await self._write(keeping.put, key, value, expect)
+
+    async def purge(self, keep: Retention) -> int:
+        return await self._write(keeping.purge, keep)
+
+    async def drop_dead(self, run_ids: Sequence[int]) -> int:
+        return await self._write(keeping.drop_dead, run_ids)
+
+    # ---------------------------------------------------------------- the read side
+
+    async def now(self) -> int:
+        return self.clock.wall()
+
+    async def live(self, run_id: int) -> Live | None:
+        return await self._read(reads.live, run_id)
+
+    async def ended(self, run_id: int) -> Ended | None:
+        return await self._read(reads.ended, run_id)
+
+    async def find(self, run_id: int) -> Live | Ended | None:
+        return await self._read(reads.find, run_id)
+
+    async def runs(self, wanted: RunFilter) -> list[Live | Ended]:
+        return await self._read(reads.runs, wanted)
+
+    async def attempts(self, run_id: int) -> list[Attempt]:
+        return await self._read(reads.attempts, run_id)
+
+    async def due(self, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
+        return await self._read(reads.due, low, high, after, until, limit)
+
+    async def gated(self, low: int, high: int, after: int, until: int, limit: int) -> list[Gated]:
+        return await self._read(reads.gated, low, high, after, until, limit)
+
+    async def holders(self, gate: str) -> list[int]:
+        return await self._read(reads.holders, gate)
+
+    async def gate_waiters(self, gate: str) -> list[Gated]:
+        return await self._read(reads.gate_waiters, gate)
+
+    async def schedule(self, name: str) -> Planned | None:
+        return await self._read(reads.schedule, name)
+
+    async def schedules(self) -> list[Planned]:
+        return await self._read(reads.schedules)
+
+    async def to_plan(self, low: int, high: int, until: int, limit: int) -> list[Planned]:
+        return await self._read(reads.to_plan, low, high, until, limit)
+
+    async def timetable(self, schedule: str, start: int, end: int) -> list[TimetableRow]:
+        return await self._read(reads.timetable, schedule, start, end)
+
+    async def sessions(self, *, all: bool = False) -> list[Session]:
+        return await self._read(reads.sessions, all)
+
+    async def held(self, session: str) -> int:
+        return await self._read(reads.held, session)
+
+    async def buckets(self) -> list[Bucket]:
+        return await self._read(reads.buckets)
+
+    async def dead(self, limit: int, before: int = 0, task: str = "") -> list[Ended]:
+        return await self._read(reads.dead, limit, before, task)
+
+    async def controls(self, prefix: str) -> list[Control]:
+        return await self._read(reads.controls, prefix)
+
+    async def counts(self) -> Counts:
+        return await self._read(reads.counts)

@@ -1,0 +1,206 @@
+"""One thread that owns one connection and commits what gathered while it was busy with the last commit.
+
+No waiting window: a lone call is committed at once, two hundred calls that arrive during one fsync share the next
+(natural group commit). Callers may be in any event loop or thread; each event loop is woken once per commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, TypeAlias
+
+from shike.errors import StoreUnavailable
+from shike.store.base import Hint
+from shike.store.sqlite.faults import translated
+from shike.store.sqlite.tx import Tx
+
+CALLS_PER_COMMIT = 1_000  # bounds how long the first of a group waits for the last
+
+_ORPHANS: list[sqlite3.Connection] = []  # of parent processes: SQLite forbids to close them here
+
+Verb: TypeAlias = Callable[..., Any]
+Listener: TypeAlias = tuple[asyncio.AbstractEventLoop, Callable[[Hint], None]]
+
+
+@dataclass(slots=True)
+class Call:
+    """A verb on its way to the thread, and who waits for its answer (`loop` None: a thread does)."""
+
+    verb: Verb
+    words: tuple[Any, ...]
+    reply: asyncio.Future[Any] | Future[Any]
+    loop: asyncio.AbstractEventLoop | None
+    answer: Any = None
+    error: Exception | None = None
+
+
+class StoreThread:
+    """Runs verbs on `tx`, each group inside one transaction that begins with `begin`.
+
+    A verb that fails harms none of its neighbours: if it had written nothing, it just answers with its error; if it
+    had, the transaction is taken back and the group is done again, each call in a transaction of its own.
+    """
+
+    def __init__(self, name: str, tx: Tx, path: Path, begin: str, tell: Callable[[list[Hint]], list[Listener]]) -> None:
+        self._tx = tx
+        self._path = path
+        self._begin = begin
+        self._tell = tell
+        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._live, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def ask(self, verb: Verb, words: tuple[Any, ...]) -> asyncio.Future[Any]:
+        """Hand a verb over from a running event loop."""
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[Any] = loop.create_future()
+        self._put(Call(verb, words, reply, loop))
+        return reply
+
+    def do(self, verb: Verb, words: tuple[Any, ...]) -> Future[Any]:
+        """Hand a verb over from code that has no event loop."""
+        reply: Future[Any] = Future()
+        self._put(Call(verb, words, reply, None))
+        return reply
+
+    def close(self) -> None:
+        """Finish what was handed over, then stop and let the connection go. May be called again, and by any thread."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._calls.put(None)
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def orphan(self) -> None:
+        """In a forked child: the thread stayed with the parent, and so must its connection, which is never closed."""
+        self._lock = threading.Lock()
+        self._closed = True
+        self._thread = threading.Thread()
+        _ORPHANS.append(self._tx.connection)
+
+    def _put(self, call: Call) -> None:
+        with self._lock:  # nothing may stand behind the None that ends the thread
+            if self._closed:
+                raise StoreUnavailable(f"{self._path}: this store was closed, or belongs to a parent process; open it")
+            self._calls.put(call)
+
+    def _live(self) -> None:
+        going = True
+        while going:
+            calls, going = self._gather()
+            if calls:
+                self._commit(calls)
+        self._tx.connection.close()
+
+    def _gather(self) -> tuple[list[Call], bool]:
+        """What has been handed over until now, at least one call; False once there is no more to come."""
+        first = self._calls.get()
+        if first is None:
+            return [], False
+        calls = [first]
+        try:
+            while len(calls) < CALLS_PER_COMMIT:
+                call = self._calls.get_nowait()
+                if call is None:
+                    return calls, False
+                calls.append(call)
+        except Empty:
+            pass
+        return calls, True
+
+    def _commit(self, calls: list[Call]) -> None:
+        try:
+            if not self._together(calls):
+                for call in calls:
+                    self._together([call])
+        except Exception as error:  # a fault of the thread's own must not leave callers waiting for ever
+            for call in calls:
+                call.error = error
+        listeners = self._tell(self._tx.hints) if self._tx.hints else []
+        _deliver(calls, listeners, self._tx.hints)
+        self._tx.hints = []
+
+    def _together(self, calls: list[Call]) -> bool:
+        """Do all of them in one transaction. False: one failed after it had written, so none was done."""
+        connection = self._tx.connection
+        hints = len(self._tx.hints)
+        try:
+            connection.execute(self._begin)
+            for call in calls:
+                if not self._one(call):
+                    self._take_back(hints)
+                    return len(calls) == 1
+            connection.execute("commit")
+        except sqlite3.Error as error:  # begin or commit itself
+            self._take_back(hints)
+            for call in calls:
+                call.answer, call.error = None, translated(error, self._path)
+        return True
+
+    def _one(self, call: Call) -> bool:
+        """Run one verb. False: it failed and had written, so what was written must be taken back."""
+        connection = self._tx.connection
+        before, hints = connection.total_changes, len(self._tx.hints)
+        call.answer = call.error = None
+        try:
+            call.answer = call.verb(self._tx, *call.words)
+        except Exception as error:
+            call.error = translated(error, self._path)
+            del self._tx.hints[hints:]
+            return connection.total_changes == before and not isinstance(error, sqlite3.Error)
+        return True
+
+    def _take_back(self, hints: int) -> None:
+        if self._tx.connection.in_transaction:
+            self._tx.connection.execute("rollback")
+        del self._tx.hints[hints:]
+        self._tx.forget()
+
+
+def _deliver(calls: list[Call], listeners: Iterable[Listener], hints: list[Hint]) -> None:
+    """Answer everybody: threads directly, each event loop by waking it once, answers before hints."""
+    by_loop: dict[asyncio.AbstractEventLoop, tuple[list[Call], list[Callable[[Hint], None]]]] = {}
+    for call in calls:
+        if call.loop is None:
+            _answer(call)
+        else:
+            by_loop.setdefault(call.loop, ([], []))[0].append(call)
+    for loop, callback in listeners:
+        by_loop.setdefault(loop, ([], []))[1].append(callback)
+    for loop, (answered, callbacks) in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_arrive, answered, callbacks, hints)
+        except RuntimeError:
+            pass  # that loop is closed: nobody waits there any more
+
+
+def _arrive(calls: list[Call], callbacks: list[Callable[[Hint], None]], hints: list[Hint]) -> None:
+    for call in calls:
+        _answer(call)
+    for callback in callbacks:
+        for hint in hints:
+            callback(hint)
+
+
+def _answer(call: Call) -> None:
+    if isinstance(call.reply, Future):
+        if not call.reply.set_running_or_notify_cancel():
+            return
+    elif call.reply.done():
+        return  # its caller was cancelled meanwhile
+    if call.error is not None:
+        call.reply.set_exception(call.error)
+    else:
+        call.reply.set_result(call.answer)
