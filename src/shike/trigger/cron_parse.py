@@ -6,7 +6,6 @@ of weekdays as in Unix (0 and 7 are Sunday). docs/cron.md is the reference for u
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -22,7 +21,7 @@ from shike.trigger.cron_field import (
     Reader,
     mask_of,
 )
-from shike.trigger.days import DayRule, MonthDays, WeekDays
+from shike.trigger.days import DayRule, MonthDays, WeekDays, day_rule
 
 Seconds = Literal["none", "first", "last"]
 
@@ -86,7 +85,7 @@ def parse(expression: str, seconds: Seconds = "none", seed: str = "") -> Parsed:
     # Vixie: a field that begins with a star restricts nothing by itself, so both must agree; else either will do.
     both = day_text.startswith(_STAR) or weekday_text.startswith(_STAR)
     always = day_text == weekday_text == _STAR and months == mask_of(range(1, 13)) and not years
-    rule = DayRule(months, month_days, week_days, both, years, always)
+    rule = day_rule(months, month_days, week_days, both, years, always)
     if not rule.possible():
         raise CronError(_never(fields), expression=expression, field="day of month")
     minutes = mask_of(reader.values(MINUTE, fields.minute))
@@ -166,6 +165,6 @@ def _never(fields: Fields) -> str:
     return f"there is no day {fields.day} in month {fields.month}{weekday}{year}: this would never run"
 
 
-def bits(mask: int) -> Iterable[int]:
+def bits(mask: int) -> list[int]:
     """The values of a mask, ascending."""
-    return (value for value in range(mask.bit_length()) if mask >> value & 1)
+    return [value for value in range(mask.bit_length()) if mask >> value & 1]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 
 from shike.bounds import SEARCH_YEARS
 
@@ -44,12 +45,16 @@ class MonthDays:
     near: tuple[int, ...] = ()
     near_last: tuple[int, ...] = ()
 
-    def in_month(self, length: int, first_weekday: int) -> set[int]:
-        days = {day for day in range(1, length + 1) if self.mask >> day & 1}
-        days.update(length - back for back in self.last if back < length)
-        days.update(_nearest_weekday(day, length, first_weekday) for day in self.near if day <= length)
-        days.update(_nearest_weekday(length - back, length, first_weekday) for back in self.near_last if back < length)
-        return days
+    def in_month(self, length: int, first_weekday: int) -> int:
+        """The days of a month of that length that begins on that weekday; bit n is day n."""
+        days = self.mask
+        for back in self.last:
+            days |= 1 << max(0, length - back)
+        for day in self.near:
+            days |= 1 << (_nearest_weekday(day, length, first_weekday) if day <= length else 0)
+        for back in self.near_last:
+            days |= 1 << (_nearest_weekday(length - back, length, first_weekday) if back < length else 0)
+        return days & _days_up_to(length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +65,20 @@ class WeekDays:
     nth: tuple[tuple[int, int], ...] = ()
     last: tuple[int, ...] = ()
 
-    def in_month(self, length: int, first_weekday: int) -> set[int]:
-        days = set()
-        for day in range(1, length + 1):
-            weekday = (first_weekday + day - 1) % 7
-            if (
-                self.mask >> weekday & 1
-                or (weekday, (day + 6) // 7) in self.nth
-                or (day + 7 > length and weekday in self.last)
-            ):
-                days.add(day)
-        return days
+    def in_month(self, length: int, first_weekday: int) -> int:
+        """As `MonthDays.in_month`."""
+        # The week as the month begins it, five times over; day 1 stands at bit 1.
+        week = (self.mask >> first_weekday | self.mask << (7 - first_weekday)) & 0b1111111
+        days = (week | week << 7 | week << 14 | week << 21 | week << 28) << 1
+        for weekday, number in self.nth:
+            days |= 1 << (1 + (weekday - first_weekday) % 7 + 7 * (number - 1))
+        for weekday in self.last:
+            days |= 1 << (length - (first_weekday + length - 1 - weekday) % 7)
+        return days & _days_up_to(length)
+
+
+def _days_up_to(length: int) -> int:
+    return (2 << length) - 2
 
 
 def _nearest_weekday(day: int, length: int, first_weekday: int) -> int:
@@ -81,6 +89,14 @@ def _nearest_weekday(day: int, length: int, first_weekday: int) -> int:
     if weekday == 0:
         return day + 1 if day < length else day - 2
     return day
+
+
+@lru_cache(maxsize=1024)
+def day_rule(
+    months: int, month_days: MonthDays, week_days: WeekDays, both: bool, years: tuple[int, ...], always: bool
+) -> DayRule:
+    """The rule of these fields, with its tables: most schedules share their days with others."""
+    return DayRule(months, month_days, week_days, both, years, always)
 
 
 @dataclass(slots=True)
@@ -100,7 +116,7 @@ class DayRule:
         """Whether there is such a day at all, in the years named or in any year."""
         if self.years:
             return any(self.in_year(year) for year in self.years)
-        return any(self._shape(weekday, leap) for weekday in range(7) for leap in (True, False))
+        return self.always or any(self._shape(weekday, leap) for weekday in range(7) for leap in (True, False))
 
     def in_year(self, year: int) -> tuple[int, ...]:
         """The days of a year, ascending, counted from 1970-01-01."""
@@ -184,6 +200,6 @@ class DayRule:
                 by_date = self.month_days.in_month(length, opening)
                 by_weekday = self.week_days.in_month(length, opening)
                 days = by_date & by_weekday if self.both else by_date | by_weekday
-                found += [first + day - 1 for day in sorted(days)]
+                found += [first + day - 1 for day in range(1, length + 1) if days >> day & 1]
             first += length
         return found

@@ -7,6 +7,7 @@ an hour are one sorted tuple, the next matching hour is one table, the next matc
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import accumulate
 
 from shike.trigger.cron_parse import Parsed, bits
 from shike.trigger.days import DayRule
@@ -27,8 +28,10 @@ class Lattice:
         self._hours = parsed.hours
         self._in_hour = tuple(minute * 60 + second for minute in minutes for second in seconds)
         # The first matching hour after h, and the last before it, in seconds of the day; -1 where there is none.
-        self._hour_after = tuple(min((x * _HOUR for x in hours if x > h), default=-1) for h in range(24))
-        self._hour_before = tuple(max((x * _HOUR for x in hours if x < h), default=-1) for h in range(24))
+        nearest = [h * _HOUR if parsed.hours >> h & 1 else -1 for h in range(24)]
+        self._hour_before = tuple(accumulate(nearest[:-1], max, initial=-1))
+        later = accumulate(reversed(nearest[1:]), lambda after, at: at if at >= 0 else after, initial=-1)
+        self._hour_after = tuple(later)[::-1]
         self._first = hours[0] * _HOUR + self._in_hour[0]
         self._last = hours[-1] * _HOUR + self._in_hour[-1]
         self._per_day = len(hours) * len(self._in_hour)

@@ -51,6 +51,32 @@ def test_kept_dates_of_one_year_come_to_an_end() -> None:
     assert fair.prev_open(to_micros(datetime(2026, 5, 4, tzinfo=UTC)) - 1) is None
 
 
+def test_hours_that_the_clock_shows_twice_are_open_twice() -> None:
+    new_york = ZoneInfo("America/New_York")
+    again = to_micros(datetime(2026, 11, 1, 1, 0, fold=1, tzinfo=new_york))
+    late = calendar(keep="01:30-02:00", tz="America/New_York")
+    assert late.next_open(again) == again + 30 * MINUTE
+    assert late.prev_open(again + 10 * MINUTE) == again - 1
+    early = calendar(keep="01:00-01:30", tz="America/New_York")
+    assert early.next_open(again - 20 * MINUTE) == again
+    berlin = to_micros(datetime(2026, 10, 25, 2, 0, fold=1, tzinfo=BERLIN))
+    assert calendar(keep="02:00-02:30", tz="Europe/Berlin").next_open(berlin - 20 * MINUTE) == berlin
+    last = calendar(keep=["2026-10-25", "02:00-02:30"], tz="Europe/Berlin")
+    assert last.next_open(berlin - 20 * MINUTE) == berlin
+    assert last.next_open(berlin + 30 * MINUTE) is None
+
+
+def test_a_jump_over_the_opening_hours_waits_for_the_next_day() -> None:
+    gap_day = at(2026, 3, 29)
+    assert calendar(keep="02:00-03:00", tz="Europe/Berlin").next_open(gap_day) == at(2026, 3, 30, 2)
+
+
+def test_there_is_nothing_before_1970_and_no_search_without_end() -> None:
+    assert calendar(keep="09:00-10:00").prev_open(8 * 60 * MINUTE) is None
+    dropped = calendar(keep=["03-14", "mon", "2026-01-05"])
+    assert dropped.prev_open(at(2026, 1, 5) - DAY) is not None
+
+
 def test_an_empty_calendar_is_always_open() -> None:
     assert calendar().is_open(0) and calendar().next_open(7) == 7 and calendar().prev_open(7) == 7
 

@@ -101,6 +101,22 @@ def test_parts_that_meet_rarely_are_found_backwards_too() -> None:
     assert rest.prev(30 * 60 * SECOND + 1) == 20 * 60 * SECOND
 
 
+def test_the_last_open_microsecond_may_be_a_moment() -> None:
+    trigger = during(every("1h", anchor=HOUR - 1), calendar(keep="09:00-10:00"))
+    assert trigger.prev(12 * HOUR) == 10 * HOUR - 1
+    assert trigger.next(0) == 10 * HOUR - 1
+
+
+def test_where_one_part_ends_the_combination_ends() -> None:
+    single = once(2 * HOUR)
+    assert all_of(single, every("1h", anchor=0)).next(2 * HOUR) is None
+    assert all_of(every("1h", anchor=0), single).next(2 * HOUR) is None
+    assert all_of(single, every("1h", anchor=0)).prev(2 * HOUR) is None
+    assert all_of(every("1h", anchor=0), single).prev(2 * HOUR) is None
+    assert all_of(single, every("1h", anchor=0)).prev(2 * HOUR + 1) == 2 * HOUR
+    assert during(single, calendar(keep="2026-01-01")).prev(9 * HOUR) is None
+
+
 def test_what_never_meets_says_so_instead_of_searching_for_ever() -> None:
     even, odd = every(2, anchor=0), every(2, anchor=SECOND)
     with pytest.raises(TriggerError, match="never to meet"):
@@ -111,6 +127,14 @@ def test_what_never_meets_says_so_instead_of_searching_for_ever() -> None:
         during(cron("0 3 * * *"), calendar(keep="09:00-10:00")).next(0)
     with pytest.raises(TriggerError, match="never to meet"):
         during(even, calendar(keep="mon"), calendar(keep="tue")).next(0)
+    with pytest.raises(TriggerError, match="never to meet"):
+        all_of(even, odd).prev(HOUR)
+    with pytest.raises(TriggerError, match="never to meet"):
+        except_for(even, every(1, anchor=0)).prev(HOUR)
+    with pytest.raises(TriggerError, match="never to meet"):
+        during(cron("0 3 * * *"), calendar(keep="09:00-10:00")).prev(10**6 * HOUR)
+    with pytest.raises(TriggerError, match="at most 64 calendars"):
+        during(even, *[calendar(keep="mon")] * 65)
 
 
 def test_a_fixed_delay_waits_for_the_opening_but_cannot_be_combined() -> None:

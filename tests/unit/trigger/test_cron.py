@@ -81,6 +81,13 @@ def test_the_very_first_moment_is_in_1970() -> None:
     assert cron("0 20 31 12 *", tz="America/New_York").next(None) == 3600 * SECOND
 
 
+def test_the_first_evening_of_1970_utc_is_the_last_of_1969_in_the_west() -> None:
+    trigger = cron("0 20 31 12 *", tz="America/New_York")
+    assert trigger.prev(5 * DAY) == 3600 * SECOND
+    assert trigger.prev(3600 * SECOND) is None
+    assert trigger.count(0, 5 * DAY) == (1, True)
+
+
 def test_there_is_an_end_of_time() -> None:
     assert cron("0 0 * * *").next(WALL_MAX) is None
     assert cron("* * * * *", tz="Europe/Berlin").next(WALL_MAX) is None

@@ -209,6 +209,7 @@ def test_a_minus_disables() -> None:
         ("* * * * mon#0", "day of week", "#1 to #5"),
         ("* * * * L", "day of week", "5L or FRIL"),
         ("H(9-3) * * * *", "minute", "does not wrap"),
+        ("1+2 * * * *", "minute", "not a number, a name, a range or a step"),
         ("0 0 31 2 *", "day of month", "never run"),
         ("0 0 30 feb *", "day of month", "never run"),
         ("0 0 31 4,6,9,11 *", "day of month", "never run"),
@@ -229,6 +230,14 @@ def test_what_cannot_be_read_or_never_comes_is_refused_by_name(expression: str, 
     with pytest.raises(CronError, match=words) as caught:
         cron(expression)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("year", "words"), [("2030-2026", "do not wrap"), ("H", "does not spread"), ("1969", "1970 to")]
+)
+def test_years_neither_wrap_nor_spread(year: str, words: str) -> None:
+    with pytest.raises(CronError, match=words):
+        cron(f"0 0 0 1 1 ? {year}", seconds="first")
 
 
 def test_a_leap_day_in_years_without_one_is_refused() -> None:
