@@ -109,10 +109,11 @@ def _judge_effects(world: World, page: Page) -> None:
         if effect.wall < page.due_at:
             early = (page.due_at - effect.wall) / MICROS
             world.watch.object("P2", f"run {page.run_id} began {early:.6f} s early in {effect.process}")
-    if page.state is State.SUCCESS:
-        token = page.settled[-1][0]
-        if not any(effect.done and effect.token == token for effect in effects):
-            world.watch.object("P1", f"run {page.run_id} is a success of token {token} that never took effect")
+    row: Live | Ended | None = world.read("find", page.run_id)
+    if row is None or row.state is not State.SUCCESS:
+        return
+    if not any(effect.done and effect.token == row.token for effect in effects):
+        world.watch.object("P1", f"run {page.run_id} is a success of token {row.token} that never took effect")
 
 
 def _judge_lateness(world: World, page: Page) -> None:

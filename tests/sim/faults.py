@@ -47,6 +47,7 @@ class Weather:
         self.doubled_hint = 0.02
         self.store_delay_seconds = 0.0  # while the whole store is slow
         self.faults: Counter[str] = Counter()
+        self.silent_at = -1.0  # the instant of a late commit: nobody hears of it
         self.lost_hints = 0  # no fault: nothing may depend on a hint
 
     def strikes(self, draw: Random, share: float, kind: str) -> bool:
@@ -174,6 +175,7 @@ class FaultyStore:
         store, named = self._store, {"repeat": True}
 
         def commit() -> None:
+            self._weather.silent_at = self._loop.time()
             reply, failed = _apply(store.submit, (fixed,), named)
             self._seen(self._owner.name, "submit", (fixed,), named, reply, failed)
 
@@ -182,7 +184,7 @@ class FaultyStore:
 
     def _hint(self, callback: Callable[[Hint], None], hint: Hint) -> None:
         weather, draw = self._weather, self._draw
-        if self._owner.dead or self.cut is not None:
+        if self._owner.dead or self.cut is not None or weather.silent_at == self._loop.time():
             return
         luck = 1.0 if weather.calm else draw.random()
         if luck < weather.lost_hint:

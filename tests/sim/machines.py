@@ -7,9 +7,8 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-from shike.ids import Entropy
-
 from shike.clock import Clock
+from shike.ids import Entropy
 from shike.runtime import Role, RoleFunction, Runtime, TaskRole
 from tests.sim.clocks import SkewedClock
 from tests.sim.faults import Cut, FaultyStore

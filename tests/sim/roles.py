@@ -48,14 +48,20 @@ def worker(tasks: Tasks, slots: int) -> Main:
     return main
 
 
-def node(tasks: Tasks) -> Main:
-    async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
-        member = Member(store, runtime, kind="node", name=machine.name)
-        await join(member)
-        await Node(store, runtime, member).start()
-        await asyncio.get_running_loop().create_future()
+async def live_as_node(
+    machine: Machine, store: Any, runtime: Runtime, plant: Callable[[Node], None] = lambda node: None
+) -> None:
+    """A node's life; `plant` may put a bug into it before it starts."""
+    member = Member(store, runtime, kind="node", name=machine.name)
+    await join(member)
+    mine = Node(store, runtime, member)
+    plant(mine)
+    await mine.start()
+    await asyncio.get_running_loop().create_future()
 
-    return main
+
+def node(tasks: Tasks) -> Main:
+    return live_as_node
 
 
 class Breed(Struct, frozen=True):

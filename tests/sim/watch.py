@@ -171,6 +171,10 @@ class Watch:
             if page is None:  # a run that the settling step of another made: fixed delay
                 page = Page(claimed.run.id, claimed.run.schedule, claimed.run.due_at, claimed.run.due_at)
                 self.pages[claimed.run.id] = page
+            if claimed.run.schedule:
+                identity = (claimed.run.schedule, claimed.run.moment)
+                if self.moments.setdefault(identity, claimed.run.id) != claimed.run.id:
+                    self.object("P1", f"moment {identity} has two runs")
             self._grant(page, claimed.token, claim.session, now, process)
 
     def _grant(self, page: Page, token: int, session: str, now: int, process: str) -> None:

@@ -7,9 +7,9 @@ from random import Random
 from typing import Any
 
 import msgspec
-from shike.ids import RunIds
 
 from shike.errors import StoreError
+from shike.ids import RunIds
 from shike.model import (
     NEVER,
     PROTOCOL_VERSION,

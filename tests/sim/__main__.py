@@ -1,0 +1,56 @@
+"""`python -m tests.sim`: many seeds at once, or one again.
+
+python -m tests.sim --seeds 300 --jobs 2      seeds 0 … 299, on two cores
+python -m tests.sim --seed 17 --trace         one seed, with everything that happened
+python -m tests.sim --mutants                 each planted bug and the first seed that catches it
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from tests.sim.fleet import replay, sweep
+from tests.sim.mutants import MUTANTS
+
+
+def main() -> int:
+    options = _options()
+    if options.seed is not None:
+        return replay(options.seed, options.mutant, trace=options.trace)
+    if options.mutants:
+        return _hunt(options.seeds or 50, options.jobs)
+    started = time.monotonic()
+    total = sweep(range(options.start, options.start + (options.seeds or 40)), options.jobs, say=print)
+    print(total.summary(time.monotonic() - started))
+    return 1 if total.bad else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.sim", description="Simulate the cluster.")
+    parser.add_argument("--seeds", type=int, default=0, help="how many seeds (40; 50 for --mutants)")
+    parser.add_argument("--start", type=int, default=0, help="the first seed")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--seed", type=int, help="replay this one")
+    parser.add_argument("--trace", action="store_true", help="with --seed: print all that happened")
+    parser.add_argument("--mutant", default="", choices=["", *MUTANTS], help="with --seed: plant this bug")
+    parser.add_argument("--mutants", action="store_true", help="show that each planted bug is caught")
+    return parser.parse_args()
+
+
+def _hunt(seeds: int, jobs: int) -> int:
+    escaped = 0
+    for name in MUTANTS:
+        total = sweep(range(seeds), jobs, mutant=name, stop_at_first=True)
+        if total.bad:
+            first = total.bad[0]
+            print(f"{name:28} seed {first.seed:3}  {first.violations[0]}")
+        else:
+            escaped += 1
+            print(f"{name:28} NOT CAUGHT in {seeds} seeds")
+    return 1 if escaped else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Many seeds over a few processes, and what they add up to."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct, field
+
+from tests.sim.cluster import Cluster, Report
+from tests.sim.mutants import breed
+
+SHOWN_MAX = 8  # violations of one seed that are printed
+SAY_EVERY = 20
+
+
+class Total(Struct):
+    """What the seeds so far have shown."""
+
+    seeds: int = 0
+    seconds: float = 0.0
+    faults: Counter[str] = field(default_factory=Counter)
+    firings: int = 0
+    duplicates: int = 0
+    rescues: int = 0
+    refused_acks: int = 0
+    bad: list[Report] = field(default_factory=list)
+    digests: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, report: Report) -> None:
+        self.seeds += 1
+        self.seconds += report.seconds
+        self.faults.update(report.faults)
+        self.firings += report.firings
+        self.duplicates += report.duplicates
+        self.rescues += report.rescues
+        self.refused_acks += report.refused_acks
+        self.digests.append((report.seed, report.digest))
+        if report.violations:
+            self.bad.append(report)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.blake2b(repr(sorted(self.digests)).encode(), digest_size=8).hexdigest()
+
+    def line(self) -> str:
+        return (
+            f"{self.seeds} seeds, {self.seconds / 3600:.1f} simulated hours, {self.faults.total():,} faults, "
+            f"{self.firings:,} firings, {self.duplicates} duplicates, {self.rescues} rescues, "
+            f"{self.refused_acks} late acks refused, {sum(len(bad.violations) for bad in self.bad)} violations"
+        )
+
+    def summary(self, wall_seconds: float) -> str:
+        faults = ", ".join(f"{kind} {count:,}" for kind, count in sorted(self.faults.items()))
+        speed = self.seconds / max(wall_seconds, 0.001)
+        return f"{self.line()}\nfaults: {faults}\n{wall_seconds:.1f} s, {speed:,.0f} x real time, digest {self.digest}"
+
+
+def sweep(
+    seeds: Iterable[int],
+    jobs: int = 1,
+    *,
+    mutant: str = "",
+    stop_at_first: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Total:
+    """Run all seeds, in order of seed; tell of each bad one at once, with the command that replays it."""
+    total = Total()
+    for report in _reports(seeds, jobs, mutant):
+        total.add(report)
+        if report.violations:
+            for line in describe(report, mutant):
+                say(line)
+            if stop_at_first:
+                break
+        if total.seeds % SAY_EVERY == 0:
+            say(total.line())
+    return total
+
+
+def _reports(seeds: Iterable[int], jobs: int, mutant: str) -> Iterator[Report]:
+    work = ((seed, mutant) for seed in seeds)
+    if jobs <= 1:
+        yield from map(_run, work)
+        return
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        yield from pool.imap(_run, work)
+
+
+def _run(work: tuple[int, str]) -> Report:
+    seed, mutant = work
+    with quiet():
+        return Cluster(seed, breed(mutant)).run()
+
+
+class quiet:
+    """Shike's warnings are expected here, thousands of them."""
+
+    def __enter__(self) -> None:
+        logging.disable(logging.CRITICAL)
+
+    def __exit__(self, *_: object) -> None:
+        logging.disable(logging.NOTSET)
+
+
+def describe(report: Report, mutant: str = "") -> list[str]:
+    """A failing seed, for a person: what is wrong and how to see it again."""
+    planted = f" --mutant {mutant}" if mutant else ""
+    shown = report.violations[:SHOWN_MAX]
+    more = len(report.violations) - len(shown)
+    lines = [f"seed {report.seed}: {len(report.violations)} violations", *(f"  {line}" for line in shown)]
+    if more:
+        lines.append(f"  … and {more} more")
+    return [*lines, f"  again: python -m tests.sim --seed {report.seed}{planted} --trace"]
+
+
+def replay(seed: int, mutant: str = "", *, trace: bool = False) -> int:
+    """One seed again, with its story if wanted."""
+    with quiet():
+        report = Cluster(seed, breed(mutant), trace=print if trace else None).run()
+    for line in describe(report, mutant) if report.violations else [f"seed {seed}: no violations"]:
+        print(line)
+    print(f"{report.firings} firings, {sum(report.faults.values())} faults, digest {report.digest}")
+    return 1 if report.violations else 0

@@ -1,0 +1,253 @@
+"""Planted bugs: each breaks one promise in the way a real system has broken it, and each must be caught.
+
+A promise whose planted bug nobody catches is not checked. Most bugs are a verb of the store that forgets to look at
+something; a bug of the node is a role that judges wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count
+from typing import Any
+
+from msgspec.structs import replace
+
+from shike.clock import MICROS, Clock
+from shike.model import Bucket, SessionState, State
+from shike.runtime import Runtime
+from shike.scheduler.node import Node
+from shike.scheduler.rescue import Rescuer
+from shike.store.base import Ack, Answer, Batch, Beat, BeatReply, Claim, Entry, Freed, Hint, Plan, Submitted
+from shike.store.memory import MemoryStore
+from tests.sim.machines import Machine, Main
+from tests.sim.roles import BREED, Breed, Tasks, live_as_node
+
+
+class AckByState(MemoryStore):
+    """P3. An acknowledgement checks only that the run is running: a late one ends another's attempt."""
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        answers = []
+        for ack in acks:
+            live = self._tables.runs.get(ack.run_id)
+            if live is not None and live.state is State.RUNNING:
+                holder = self._tables.leases[live.token].session
+                answers += await super().settle(holder, [replace(ack, token=live.token)])
+            else:
+                answers += await super().settle(session, [ack])
+        return answers
+
+
+class AckById(MemoryStore):
+    """P3. An acknowledgement checks only the id: it is accepted whatever became of the run."""
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        answers = await super().settle(session, acks)
+        return [
+            Answer.ACCEPTED if answer in (Answer.ALREADY, Answer.REFUSED) and self._end(ack) else answer
+            for ack, answer in zip(acks, answers, strict=True)
+        ]
+
+    def _end(self, ack: Ack) -> bool:
+        tables, live = self._tables, self._tables.runs.get(ack.run_id)
+        if live is not None and live.state is not State.RUNNING and ack.state is State.SUCCESS:
+            tables.leave(live)
+            tables.end(live, State.SUCCESS, tables.now(), "", ack.token)
+        return True
+
+
+class ClientClock(Rescuer):
+    """P3. Whether a lease is over is judged by the rescuer's own wall clock."""
+
+    def _is_dead(self, session: Any, now: int) -> bool:
+        return bool(session.expires_at < self._clock.wall())
+
+
+class ClientClockStore(MemoryStore):
+    """The other half of `ClientClock`: the store believes whoever says that a session's time is over."""
+
+    async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
+        return await super().close_session(session, seen_beat=None, reason=reason)
+
+
+class MomentWithoutIdentity(MemoryStore):
+    """P1. A plan is an insert: told twice, or by two, it makes two runs of one moment."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._rows = count(1 << 54)
+
+    async def plan(self, plan: Plan) -> bool:
+        planned = self._tables.schedules.get(plan.schedule)
+        if planned is None:
+            return False
+        fresh = []
+        for moment in plan.moments:
+            self._tables.timetable.of(plan.schedule).pop(moment.moment, None)
+            run = replace(moment.entry.run, id=next(self._rows) << 8)
+            fresh.append(replace(moment, entry=replace(moment.entry, run=run)))
+        return await super().plan(replace(plan, cursor=planned.cursor, moments=tuple(fresh)))
+
+
+class NoRescue(Rescuer):
+    """P1. Nobody takes back what a dead process held."""
+
+    async def _look(self) -> None:
+        return
+
+
+class AckOnFetch(MemoryStore):
+    """P1. Handed out is done: at most once, the default of many."""
+
+    async def claim(self, claim: Claim) -> Batch:
+        batch = await super().claim(claim)
+        acks = [Ack(claimed.run.id, claimed.token, State.SUCCESS) for claimed in batch.runs]
+        await super().settle(claim.session, acks)
+        return batch
+
+
+class EarlyGrant(MemoryStore):
+    """P2. A run is granted half a second before its time: it will be due when it arrives."""
+
+    async def claim(self, claim: Claim) -> Batch:
+        clock, self._tables.clock = self._tables.clock, _Ahead(self._tables.clock)
+        try:
+            return await super().claim(claim)
+        finally:
+            self._tables.clock = clock
+
+
+class _Ahead:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.monotonic, self.boot = clock.monotonic, clock.boot
+
+    def wall(self) -> int:
+        return self._clock.wall() + MICROS // 2
+
+
+class LostClaimKept(MemoryStore):
+    """P1. A claim whose answer was lost is not remembered by its number, and beats keep its lease alive."""
+
+    async def claim(self, claim: Claim) -> Batch:
+        row = self._tables.sessions.get(claim.session)
+        claimed = row.session.claimed if row is not None else 0
+        batch = await super().claim(replace(claim, number=max(claim.number, claimed + 1)))
+        return replace(batch, number=claim.number)
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        return await super().beat(replace(beat, received=0))
+
+
+class BehindTheFloor(MemoryStore):
+    """P1. What was looked at is never looked at again: a commit behind that floor is never seen."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._floor = 0
+
+    async def claim(self, claim: Claim) -> Batch:
+        self._floor = self.clock.wall()
+        return await super().claim(claim)
+
+    async def submit(self, entries: Sequence[Entry], *, repeat: bool = False) -> list[Submitted]:
+        known = {entry.run.id for entry in entries if self._tables.is_known(entry.run.id)}
+        answers = await super().submit(entries, repeat=repeat)
+        for answer in answers:
+            live = self._tables.runs.get(answer.run_id)
+            if live is not None and answer.run_id not in known and live.run_at < self._floor:
+                self._tables.leave(live)
+        return answers
+
+
+class RevivedSession(MemoryStore):
+    """P3. A beat brings a session back that had been closed."""
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        row = self._tables.sessions.get(beat.session)
+        if row is not None and not row.is_open:
+            self._tables.update_session(row, state=SessionState.OPEN)
+        return await super().beat(beat)
+
+
+class RepeatBurnsNothing(MemoryStore):
+    """P4. A rescued run is granted again under its old token, so that outside fences cannot tell."""
+
+    async def free(self, session: str, limit: int) -> Freed:
+        freed = await super().free(session, limit)
+        if freed.requeued:
+            self._tables.token -= 1
+        return freed
+
+
+class NobodyWakes(MemoryStore):
+    """P5. Whoever sleeps when a run becomes due goes on sleeping: no wake-up at its moment, no fallback."""
+
+    def tell(self, hint: Hint) -> None:
+        return
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        return replace(await super().beat(beat), eligible=())
+
+    async def claim(self, claim: Claim) -> Batch:
+        return replace(await super().claim(claim), next_at=0)
+
+
+class SameEpoch(MemoryStore):
+    """P6. A bucket changes hands and keeps its epoch: the old owner's writes are still believed."""
+
+    async def own(self, session: str, low: int, high: int, epoch: int) -> Bucket:
+        bucket = await super().own(session, low, high, epoch)
+        same = self._tables.buckets[low] = replace(bucket, epoch=max(epoch, 1))
+        return same
+
+
+class SilentSkip(MemoryStore):
+    """P7. Moments that do not run are passed over without a row."""
+
+    async def plan(self, plan: Plan) -> bool:
+        return await super().plan(replace(plan, ranges=()))
+
+
+def _with_store(name: str, store: Callable[[Clock], MemoryStore]) -> Breed:
+    return replace(BREED, name=name, store=store)
+
+
+def _with_rescuer(name: str, rescuer: type[Rescuer], store: Callable[[Clock], MemoryStore] = MemoryStore) -> Breed:
+    def node(tasks: Tasks) -> Main:
+        async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
+            await live_as_node(machine, store, runtime, plant)
+
+        return main
+
+    def plant(node: Node) -> None:
+        sound = node.rescuer
+        node.rescuer = rescuer(sound._store, sound._member, sound._clock, sound._lease_seconds)
+
+    return Breed(name, store, node, BREED.worker)
+
+
+MUTANTS: dict[str, Breed] = {
+    breed.name: breed
+    for breed in (
+        _with_store("ack-by-state", AckByState),
+        _with_store("ack-by-id", AckById),
+        _with_rescuer("client-clock", ClientClock, ClientClockStore),
+        _with_store("moment-without-identity", MomentWithoutIdentity),
+        _with_rescuer("no-rescue", NoRescue),
+        _with_store("ack-on-fetch", AckOnFetch),
+        _with_store("early-grant", EarlyGrant),
+        _with_store("lost-claim-kept", LostClaimKept),
+        _with_store("behind-the-floor", BehindTheFloor),
+        _with_store("revived-session", RevivedSession),
+        _with_store("old-token", RepeatBurnsNothing),
+        _with_store("nobody-wakes", NobodyWakes),
+        _with_store("same-epoch", SameEpoch),
+        _with_store("silent-skip", SilentSkip),
+    )
+}
+
+
+def breed(mutant: str) -> Breed:
+    """The cluster with this bug planted; empty: as shipped."""
+    return MUTANTS[mutant] if mutant else BREED
