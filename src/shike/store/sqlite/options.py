@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shike.errors import BadSetting, BadStoreURL
 
+_NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,30}")  # it stands in the names of tables
 BUSY_SECONDS = 5.0  # how long to wait for another process's transaction; ours take milliseconds
 
 
@@ -51,6 +53,12 @@ def parse(url: str) -> Options:
         known = "synchronous, accept_loss, shared, busy_seconds"
         raise BadSetting(f"SQLite stores have no option {', '.join(sorted(given))}; they have {known}")
     return options
+
+
+def check_namespace(namespace: str) -> None:
+    """Raises `BadSetting` for a namespace that cannot begin the name of a table."""
+    if not _NAMESPACE.fullmatch(namespace):
+        raise BadSetting(f"namespace {namespace!r} is not a short lower-case word (a-z, 0-9, _)")
 
 
 def _synchronous(text: str, *, accept_loss: bool) -> Synchronous:

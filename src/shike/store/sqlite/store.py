@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -41,7 +40,7 @@ from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules
 from shike.store.sqlite.database import connect, prepare
 from shike.store.sqlite.faults import explain
 from shike.store.sqlite.liveness import Liveness
-from shike.store.sqlite.options import Options, parse
+from shike.store.sqlite.options import Options, check_namespace, parse
 from shike.store.sqlite.statements import Statements
 from shike.store.sqlite.thread import Listener, StoreThread, Verb
 from shike.store.sqlite.tx import Facts, Tx
@@ -51,7 +50,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 VIRTUAL_BUCKETS = frozenset({1, 64, 256})
-_NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 VERBS: dict[str, Verb] = {
     "submit": submit.submit,
@@ -86,8 +84,7 @@ class SQLiteStore:
     ) -> None:
         if virtual_buckets is not None and virtual_buckets not in VIRTUAL_BUCKETS:
             raise BadSetting(f"virtual_buckets={virtual_buckets}: a store has 1, 64 or 256")
-        if not _NAMESPACE.fullmatch(namespace):
-            raise BadSetting(f"namespace {namespace!r} is not a short lower-case word (a-z, 0-9, _)")
+        check_namespace(namespace)
         self.url = where if isinstance(where, str) else f"sqlite:///{where}"
         self._options = parse(where) if isinstance(where, str) else Options(path=where)
         self.clock = clock or SystemClock()
