@@ -11,12 +11,93 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from shike.app import Shike as Shike
+    from shike.call import Call as Call
+    from shike.call import Handle as Handle
+    from shike.call import Task as Task
+    from shike.engine import Roles as Roles
+    from shike.errors import ShikeError as ShikeError
+    from shike.model import Backoff as Backoff
+    from shike.model import Executor as Executor
+    from shike.model import Growth as Growth
+    from shike.model import Misfire as Misfire
+    from shike.model import OnUnknown as OnUnknown
+    from shike.model import Overlap as Overlap
+    from shike.model import State as State
+    from shike.trigger import DST as DST
+    from shike.trigger import all_of as all_of
+    from shike.trigger import any_of as any_of
+    from shike.trigger import calendar as calendar
+    from shike.trigger import cron as cron
+    from shike.trigger import during as during
+    from shike.trigger import every as every
+    from shike.trigger import except_for as except_for
+    from shike.trigger import once as once
+    from shike.worker.context import Context as Context
+    from shike.worker.context import current as current
+    from shike.worker.outcome import Cancel as Cancel
+    from shike.worker.outcome import Retry as Retry
+    from shike.worker.outcome import Snooze as Snooze
 
 _HOME = {
+    "Backoff": "shike.model",
+    "Call": "shike.call",
+    "Cancel": "shike.worker.outcome",
+    "Context": "shike.worker.context",
+    "DST": "shike.trigger",
+    "Executor": "shike.model",
+    "Growth": "shike.model",
+    "Handle": "shike.call",
+    "Misfire": "shike.model",
+    "OnUnknown": "shike.model",
+    "Overlap": "shike.model",
+    "Retry": "shike.worker.outcome",
+    "Roles": "shike.engine",
     "Shike": "shike.app",
+    "ShikeError": "shike.errors",
+    "Snooze": "shike.worker.outcome",
+    "State": "shike.model",
+    "Task": "shike.call",
+    "all_of": "shike.trigger",
+    "any_of": "shike.trigger",
+    "calendar": "shike.trigger",
+    "cron": "shike.trigger",
+    "current": "shike.worker.context",
+    "during": "shike.trigger",
+    "every": "shike.trigger",
+    "except_for": "shike.trigger",
+    "once": "shike.trigger",
 }
 
-__all__ = ["Shike", "__version__"]
+__all__ = [
+    "DST",
+    "Backoff",
+    "Call",
+    "Cancel",
+    "Context",
+    "Executor",
+    "Growth",
+    "Handle",
+    "Misfire",
+    "OnUnknown",
+    "Overlap",
+    "Retry",
+    "Roles",
+    "Shike",
+    "ShikeError",
+    "Snooze",
+    "State",
+    "Task",
+    "__version__",
+    "all_of",
+    "any_of",
+    "calendar",
+    "cron",
+    "current",
+    "during",
+    "every",
+    "except_for",
+    "once",
+]
 
 
 def __getattr__(name: str) -> object:

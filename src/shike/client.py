@@ -12,11 +12,11 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from shike.bounds import SLEEP_SECONDS_MAX, SUBMIT_BATCH_MAX
 from shike.call import Call, Handle
-from shike.errors import NotFound, RunFailed, StoreUnavailable, WaitTimeout
+from shike.errors import IdsUsedUp, NotFound, RunFailed, StoreUnavailable, WaitTimeout
 from shike.ids import RunIds, virtual_bucket
 from shike.model import PROTOCOL_VERSION, Ended, Live, State
 from shike.runtime import Runtime
@@ -50,6 +50,24 @@ class Client:
         self._waits: dict[int, list[asyncio.Future[None]]] = {}
         self._unlisten: Callable[[], None] | None = None
         self._opening: asyncio.Lock | None = None
+        self._runner: Callable[[Coroutine[Any, Any, Any]], Any] | None = None
+
+    def move_in(self, store: Store, runtime: Runtime, runner: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        """Live in another store for a while, whose loop is driven by `runner`: for tests."""
+        self._reset()
+        self.runtime = runtime
+        self._runner = runner
+        self._store = store
+        self._unlisten = runner(self._listen(store))
+
+    def move_out(self, runtime: Runtime) -> None:
+        """Back to the store that the app was made with."""
+        self._reset()
+        self.runtime = runtime
+
+    async def _listen(self, store: Store) -> Callable[[], None]:
+        self._home = asyncio.get_running_loop()
+        return store.listen(self._hinted)
 
     # ------------------------------------------------------------ where the store lives
 
@@ -128,6 +146,8 @@ class Client:
 
     def sync(self, work: Coroutine[Any, Any, T]) -> T:
         """Do work of the home loop and block until it is done."""
+        if self._runner is not None:
+            return cast(T, self._runner(work))
         return asyncio.run_coroutine_threadsafe(work, self._home_loop()).result()
 
     def both(self, work: Coroutine[Any, Any, T]) -> Any:
@@ -162,11 +182,17 @@ class Client:
     async def _submit(self, calls: Sequence[Call[Any]]) -> list[Submitted]:
         store = await self._opened()
         now = self.runtime.clock.wall()
-        ids, codec, buckets = await self._numbers(store), self.codec, store.virtual_buckets
+        ids, codec, count = await self._numbers(store), self.codec, store.virtual_buckets
+        try:
+            run_ids = ids.spread(len(calls), count)
+        except IdsUsedUp:  # this session has named 268 million runs: go on under a new number
+            self._ids = None
+            return await self._submit(calls)
         entries = []
-        for call in calls:
-            run_id = ids.next(virtual_bucket(call.how.key, buckets) if buckets > 1 and call.how.key else 0)
-            entries.append(call.entry(run_id, now, codec))
+        for call, run_id in zip(calls, run_ids, strict=True):
+            key = call.how.key
+            at_home = ids.next(virtual_bucket(key, count)) if key and count > 1 else run_id
+            entries.append(call.entry(at_home, now, codec))
         return await self.deliver(entries)
 
     async def deliver(self, entries: Sequence[Entry]) -> list[Submitted]:

@@ -21,6 +21,16 @@ log = logging.getLogger("shike")
 RoleFunction = Callable[[], Awaitable[None]]
 
 
+async def woken(event: asyncio.Event, seconds: float | None) -> bool:
+    """Wait for an event, at most so long; whether it came. A cancellation is never swallowed."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 class Role(Protocol):
     """A running role, as its starter sees it."""
 
@@ -75,7 +85,7 @@ class ThreadRole:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.ensure_future(self._function())  # type: ignore[arg-type]
+        self._task = asyncio.ensure_future(self._function())
         self._ready.set()
         try:
             await self._task

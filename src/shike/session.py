@@ -129,7 +129,8 @@ class Member:
             if session is None:
                 continue
             try:
-                await asyncio.wait_for(self._beat(session), self._lease_seconds)
+                async with asyncio.timeout(self._lease_seconds):
+                    await self._beat(session)
             except SessionClosed as error:
                 self._tell_home(self._lose, session.id, str(error))
             except (StoreError, TimeoutError) as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from shike.bounds import SLEEP_SECONDS_MAX
 from shike.errors import Conflict, StoreError
 from shike.model import Bucket
+from shike.runtime import woken
 from shike.session import Member
 from shike.store.base import Store
 
@@ -49,10 +50,7 @@ class Buckets:
                 complete = await self._take_free()
             except StoreError as error:
                 log.warning("cannot look after buckets: %s", error)
-            try:
-                await asyncio.wait_for(self._look.wait(), None if complete else LOOK_SECONDS)
-            except TimeoutError:
-                pass
+            await woken(self._look, None if complete else LOOK_SECONDS)
             self._look.clear()
 
     async def _take_free(self) -> bool:

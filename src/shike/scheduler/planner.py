@@ -11,6 +11,7 @@ from shike.clock import MICROS
 from shike.errors import BadInput, NotFound, StaleEpoch, StoreError
 from shike.ids import RunIds, virtual_bucket
 from shike.model import NEVER, Bucket, Ended, Planned
+from shike.runtime import woken
 from shike.scheduler.buckets import Buckets
 from shike.scheduler.moments import plan_following, plan_step
 from shike.session import Member
@@ -58,10 +59,7 @@ class Planner:
         while (left := (until - self._member.store_now()) / MICROS) > 0 and not self._wake.is_set():
             if left > seconds + SLEEP_SECONDS_MAX:
                 return  # the clock was set back
-            try:
-                await asyncio.wait_for(self._wake.wait(), min(left, SLEEP_SECONDS_MAX))
-            except TimeoutError:
-                pass
+            await woken(self._wake, min(left, SLEEP_SECONDS_MAX))
 
     async def _look(self) -> float:
         """Plan what is to be planned; how long there is nothing to do after that."""

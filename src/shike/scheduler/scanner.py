@@ -14,6 +14,7 @@ from collections.abc import Callable
 from shike.bounds import READ_AHEAD_RUNS, READ_AHEAD_SECONDS, SLEEP_SECONDS_MAX, SWEEP_SECONDS
 from shike.clock import MICROS, WALL_MAX, WALL_MIN, Clock
 from shike.errors import StoreError
+from shike.runtime import woken
 from shike.scheduler.buckets import Buckets
 from shike.session import Member
 from shike.store.base import Hint, HintKind, Store
@@ -72,13 +73,7 @@ class Scanner:
             except StoreError as error:
                 log.warning("reading ahead is repeated: %s", error)
                 pause = REPEAT_SECONDS
-            await self._rest(pause)
-
-    async def _rest(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            pass
+            await woken(self._wake, pause)
 
     async def _read(self) -> None:
         """Read the window (floor, now + AHEAD]; from −∞ when a sweep is due."""
