@@ -66,12 +66,12 @@ class MemoryStore:
     """Keeps everything in this process: gone when it ends, and until then as good as any other store.
 
     Promises the contract of `shike.store.base.Store`. Its history is bounded: `history_max` ended runs and as many
-    dead letters, the oldest leave first and are counted in a digest. One event loop owns it.
+    dead letters, the oldest leave first and are counted in a digest. Several event loops may use it (`any_thread`).
     Raises `BadSetting` for a number of virtual buckets that no store has.
     """
 
     url = "memory://"
-    any_thread = False
+    any_thread = True
 
     def __init__(
         self,
