@@ -79,6 +79,7 @@ REAP_SECONDS = 5.0  # for a process to be gone after SIGKILL; longer only in an 
 CHILD_START_SECONDS = 60.0  # for a child process to import the app; slower is stuck
 FRAME_BYTES_MAX = 1024 * 1024  # between worker and child: arguments or result, error and steps with room to spare
 STEPS_MAX = 1_000  # of one attempt, as a child reports them
+COMMANDS_MAX = 128  # of one worker at a time: each is a process, two pipes and a file
 COMMAND_TAIL_BYTES = 5 * 1024  # of stdout and stderr each: at worst 6 bytes of JSON a byte, within RESULT_BYTES_MAX
 RELOAD_POLL_SECONDS = 0.5  # a person who saved a file does not notice the wait
 RELOAD_SETTLE_SECONDS = 0.2  # an editor or a checkout writes several files: restart once

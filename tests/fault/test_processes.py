@@ -21,10 +21,10 @@ from shike.worker.outcome import Cancel, Retry, Snooze
 from shike.worker.processes import ProcessPool
 from shike.worker.recycle import Limits
 from tests.fault.child_app import app
+from tests.fault.processes import PATIENCE, children_of, gone, is_alive, written
 from tests.unit.worker.calls import context
 
 APP = "tests.fault.child_app:app"
-PATIENCE = 20.0  # seconds after which a test is stuck
 
 
 def call(name: str, *args: Any, **kwargs: Any) -> Call:
@@ -42,33 +42,6 @@ def with_pool(
             await pool.close()
 
     return asyncio.run(main())
-
-
-async def written(note: Path) -> int:
-    while not (note.exists() and note.read_text()):
-        await asyncio.sleep(0.005)
-    return int(note.read_text())
-
-
-async def gone(pid: int) -> None:
-    while is_alive(pid):
-        await asyncio.sleep(0.005)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """Orphans of a test are taken in by whoever is process 1, which may be slow to bury them."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return False
 
 
 async def cancel_once_begun(pool: ProcessPool, work: Call, note: Path) -> int:
@@ -329,8 +302,3 @@ def test_an_app_that_does_not_import_says_so(source: str, path: str, words: str,
 def test_a_size_out_of_bounds_is_refused(size: int) -> None:
     with pytest.raises(BadSetting):
         ProcessPool(APP, size)
-
-
-def children_of(pid: int) -> list[str]:
-    tasks = Path(f"/proc/{pid}/task")
-    return [child for task in tasks.iterdir() for child in (task / "children").read_text().split()]

@@ -1,0 +1,40 @@
+"""Looking at real processes from a test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+PATIENCE = 20.0  # seconds after which a test is stuck
+
+
+async def written(note: Path) -> int:
+    """The pid that a process writes to a file once it is under way."""
+    while not (note.exists() and note.read_text()):
+        await asyncio.sleep(0.005)
+    return int(note.read_text())
+
+
+async def gone(pid: int) -> None:
+    """Wait until there is no such process."""
+    while is_alive(pid):
+        await asyncio.sleep(0.005)
+
+
+def is_alive(pid: int) -> bool:
+    """Zombies do not count: orphans are taken in by process 1, which may be slow to bury them."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return not Path("/proc/self/stat").exists()
+
+
+def children_of(pid: int) -> list[str]:
+    """The pids of its children."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [child for task in tasks.iterdir() for child in (task / "children").read_text().split()]
