@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from datetime import date
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -105,8 +104,7 @@ def _listed(rules: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
     return (rules,) if isinstance(rules, str) else tuple(rules)
 
 
-@dataclass(slots=True)
-class _Kinds:
+class _Kinds(msgspec.Struct):
     """The rules of one side, by kind. Days count from 1970-01-01, hours are [start, end) in seconds."""
 
     weekdays: int
@@ -115,8 +113,7 @@ class _Kinds:
     yearly: set[tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """A calendar without its zone: which local seconds are open. `hours` are the open parts of an open day."""
 
     keep: _Kinds

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
+
+import msgspec
 
 from shike.trigger.cron_parse import Parsed, bits
 
@@ -11,8 +12,7 @@ _TIMES_MAX = 8  # more times a day are told as a pulse and a stretch of hours
 Run = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(msgspec.Struct, frozen=True):
     """How often: every `every` units; or, where that is 0, at the listed minutes and seconds of each hour."""
 
     unit: str
@@ -21,8 +21,7 @@ class Pulse:
     seconds: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """`times` of the day, or a `pulse` within `hours` (runs, both ends included; none: all day); and the days.
 
     `weekdays` and `month_days` are runs; empty where the field is open. `either`: one of the two is enough.

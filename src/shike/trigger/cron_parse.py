@@ -6,9 +6,10 @@ of weekdays as in Unix (0 and 7 are Sunday). docs/cron.md is the reference for u
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from shike.bounds import CRON_CHARS_MAX
 from shike.errors import CronError
@@ -49,8 +50,7 @@ class Fields(NamedTuple):
     year: str
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(msgspec.Struct, frozen=True):
     """What an expression means. Masks have bit n set for value n.
 
     `wild`: minute or hour is open (`*`), so the expression follows real time on DST days (Debian's rule).

@@ -8,9 +8,10 @@ once per shape, so a rule that has no day in any shape can be refused when it is
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+
+import msgspec
 
 from shike.bounds import SEARCH_YEARS
 
@@ -36,8 +37,7 @@ def weekday_of(day: int) -> int:
     return (day + 4) % 7
 
 
-@dataclass(frozen=True, slots=True)
-class MonthDays:
+class MonthDays(msgspec.Struct, frozen=True):
     """The day-of-month field. Bit n of `mask` is day n; `last` holds the n of `L-n`; the others add a W."""
 
     mask: int = 0
@@ -57,8 +57,7 @@ class MonthDays:
         return days & _days_up_to(length)
 
 
-@dataclass(frozen=True, slots=True)
-class WeekDays:
+class WeekDays(msgspec.Struct, frozen=True):
     """The day-of-week field. Bit 0 of `mask` is Sunday; `nth` holds `mon#2` as (1, 2); `last` holds `5L` as 5."""
 
     mask: int = 0
@@ -99,8 +98,7 @@ def day_rule(
     return DayRule(months, month_days, week_days, both, years, always)
 
 
-@dataclass(slots=True)
-class DayRule:
+class DayRule(msgspec.Struct):
     """The days of an expression. `both`: month day and weekday must agree; else either is enough (Vixie's rule)."""
 
     months: int
@@ -109,8 +107,8 @@ class DayRule:
     both: bool
     years: tuple[int, ...] = ()
     always: bool = False
-    _shapes: dict[tuple[int, bool], tuple[int, ...]] = field(default_factory=dict)
-    _years: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    _shapes: dict[tuple[int, bool], tuple[int, ...]] = msgspec.field(default_factory=dict)
+    _years: dict[int, tuple[int, ...]] = msgspec.field(default_factory=dict)
 
     def possible(self) -> bool:
         """Whether there is such a day at all, in the years named or in any year."""
