@@ -77,8 +77,8 @@ class World:
     def run(self, *, bucket: int = 0, **fields: Any) -> Run:
         """A run that has not been submitted yet."""
         self.last_id += 1
-        fields = {"id": self.last_id << 8 | bucket, "task": TASK} | fields
-        return Run(version=RECORD_VERSION, **fields)
+        words: dict[str, Any] = {"id": self.last_id << 8 | bucket, "task": TASK} | fields
+        return Run(version=RECORD_VERSION, **words)
 
     async def submit(self, *runs: Run | Entry, repeat: bool = False) -> list[Submitted]:
         entries = [run if isinstance(run, Entry) else Entry(run) for run in runs]
@@ -141,8 +141,8 @@ class World:
         return claimed
 
     async def beat(self, session: str = "worker", number: int = 1, **fields: Any) -> BeatReply:
-        fields = {"lease_seconds": LEASE_SECONDS, "received": 0, "holds": ()} | fields
-        return await self.store.beat(Beat(session=session, number=number, **fields))
+        words: dict[str, Any] = {"lease_seconds": LEASE_SECONDS, "received": 0, "holds": ()} | fields
+        return await self.store.beat(Beat(session=session, number=number, **words))
 
     async def bury(self, session: str = "worker", reason: str = "killed") -> None:
         """The session's lease runs out and it is closed; what it holds is not yet free."""

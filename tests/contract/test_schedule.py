@@ -1,0 +1,247 @@
+"""Schedules are made, edited, paused, resumed and deleted; what was planned ahead is withdrawn (P7; R0.5)."""
+
+from __future__ import annotations
+
+import pytest
+
+from shike.errors import Conflict, NotFound
+from shike.model import Fate, Schedule, State
+from shike.store.base import Below, HintKind
+from tests.contract.world import World
+
+NAME = "daily/report"
+FOR_EVER = 1 << 60
+
+
+async def fates(world: World) -> list[Fate]:
+    return [row.fate for row in await world.store.timetable(NAME, 0, FOR_EVER)]
+
+
+async def test_a_schedule_is_made(world: World) -> None:
+    schedule = Schedule(name=NAME, task="mail", trigger=b"t", args=b"a", queue="gpu", band=2, owner="ann")
+    planned = await world.store.put_schedule(schedule, expect=0, plan_at=world.after(5))
+    assert (planned.schedule.version, planned.schedule.created_at) == (1, world.now)
+    assert (planned.schedule.args, planned.schedule.queue, planned.schedule.owner) == (b"a", "gpu", "ann")
+    assert (planned.plan_at, planned.ordinal, planned.paused, planned.deleted) == (world.after(5), 0, False, False)
+    assert await world.store.schedule(NAME) == planned
+    assert await world.store.schedules() == [planned]
+
+
+async def test_a_new_schedule_begins_where_its_line_begins(world: World) -> None:
+    await world.schedule()
+    planned = await world.store.schedule(NAME)
+    assert planned is not None
+    assert planned.cursor == 0
+
+
+async def test_no_schedule_is_no_answer(world: World) -> None:
+    assert await world.store.schedule("nobody/knows") is None
+    assert await world.store.schedules() == []
+
+
+async def test_the_same_definition_again_changes_nothing(world: World) -> None:
+    first = await world.schedule()
+    run_id = await world.planned_run(first, 60)
+    before = await world.store.schedule(NAME)
+    world.clock.advance(5)
+    for expect in (None, 0, 1):
+        assert await world.schedule(expect=expect) == first
+    assert await world.store.schedule(NAME) == before
+    assert (await world.live(run_id)).state is State.SCHEDULED
+
+
+async def test_an_edit_is_a_new_version_that_goes_on_from_now(world: World) -> None:
+    first = await world.schedule()
+    await world.planned_run(first, 60, ordinal=4)
+    world.clock.advance(5)
+    second = await world.schedule(args=b"new")
+    planned = await world.store.schedule(NAME)
+    assert planned is not None
+    assert (second.version, second.created_at) == (2, first.created_at)
+    assert (planned.cursor, planned.ordinal, planned.plan_at) == (world.now, 3, world.now)  # number 4 is free again
+
+
+async def test_an_edit_does_not_jump_over_what_was_not_planned_yet(world: World) -> None:
+    first = await world.schedule()
+    await world.planned_run(first, 5, ordinal=4)
+    cursor = world.after(5)
+    world.clock.advance(60)
+    await world.schedule(args=b"new")
+    planned = await world.store.schedule(NAME)
+    assert planned is not None
+    assert (planned.cursor, planned.ordinal) == (cursor, 4)
+
+
+async def test_an_edit_withdraws_what_is_ahead(world: World) -> None:
+    await world.session()
+    first = await world.schedule()
+    past, future = world.moment(first, -5), world.moment(first, 60, ordinal=2)
+    await world.plan(first, past, future)
+    await world.schedule(args=b"new")
+    assert await world.store.find(future.entry.run.id) is None
+    rows = await world.store.timetable(NAME, 0, FOR_EVER)
+    assert [(row.fate, row.run_id) for row in rows] == [
+        (Fate.PLANNED, past.entry.run.id),
+        (Fate.WITHDRAWN, future.entry.run.id),
+    ]
+    world.clock.advance(5)
+    assert await world.granted() == [past.entry.run.id]
+
+
+async def test_a_waiting_run_is_withdrawn_and_a_permit_given_back(world: World) -> None:
+    first = await world.schedule()
+    moments = [world.moment(first, seconds, ordinal=seconds, gate="one") for seconds in (60, 61)]
+    await world.plan(first, *moments)
+    await world.move(moments[0].entry.run.id, State.SCHEDULED, guards=(Below("one", 1),))
+    await world.schedule(args=b"new")
+    assert await world.store.holders("one") == []
+    assert await world.store.gate_waiters("one") == []
+    assert await fates(world) == [Fate.WITHDRAWN, Fate.WITHDRAWN]
+
+
+async def test_a_running_run_is_not_withdrawn(world: World) -> None:
+    await world.session()
+    first = await world.schedule()
+    moment = world.moment(first, 60)
+    await world.plan(first, moment)
+    await world.move(moment.entry.run.id, State.SCHEDULED, run_at=world.now)
+    claimed = await world.take()
+    await world.schedule(args=b"new")
+    assert (await world.live(claimed.run.id)).state is State.RUNNING
+    assert await fates(world) == [Fate.PLANNED]
+
+
+async def test_other_schedules_are_left_alone(world: World) -> None:
+    await world.schedule()
+    other = await world.schedule("other/one")
+    run_id = await world.planned_run(other, 60)
+    await world.schedule(args=b"new")
+    assert (await world.live(run_id)).state is State.SCHEDULED
+
+
+async def test_a_moment_that_was_withdrawn_can_be_planned_again(world: World) -> None:
+    first = await world.schedule()
+    old = world.moment(first, 60)
+    await world.plan(first, old)
+    second = await world.schedule(args=b"new")
+    new = world.moment(second, 60)
+    assert await world.plan(second, new)
+    assert (await world.live(new.entry.run.id)).run.moment == old.moment
+    (row,) = await world.store.timetable(NAME, 0, FOR_EVER)
+    assert (row.fate, row.run_id, row.version) == (Fate.PLANNED, new.entry.run.id, 2)
+
+
+@pytest.mark.parametrize("expect", [0, 2])
+async def test_an_edit_of_a_version_nobody_saw_is_refused(world: World, expect: int) -> None:
+    first = await world.schedule()
+    run_id = await world.planned_run(first, 60)
+    with pytest.raises(Conflict):
+        await world.schedule(expect=expect, args=b"new")
+    assert (await world.live(run_id)).state is State.SCHEDULED
+
+
+async def test_a_version_that_is_expected_must_exist(world: World) -> None:
+    with pytest.raises(Conflict):
+        await world.schedule(expect=1)
+
+
+async def test_a_seen_version_is_edited(world: World) -> None:
+    await world.schedule(expect=0)
+    assert (await world.schedule(expect=1, args=b"new")).version == 2
+
+
+async def test_listeners_hear_of_every_change(world: World) -> None:
+    world.listen()
+    await world.schedule()
+    assert (await world.hint(HintKind.SCHEDULE)).name == NAME
+    await world.store.control_schedule(NAME, paused=True)
+    assert (await world.hint(HintKind.SCHEDULE)).name == NAME
+
+
+# ---------------------------------------------------------------- pause, resume, delete
+
+
+async def test_a_pause_withdraws_what_is_ahead_and_says_why(world: World) -> None:
+    first = await world.schedule()
+    run_id = await world.planned_run(first, 60)
+    planned = await world.store.control_schedule(NAME, paused=True, reason="holiday", resume_at=world.after(99))
+    assert (planned.paused, planned.reason, planned.resume_at) == (True, "holiday", world.after(99))
+    assert planned.schedule == first
+    assert await world.store.schedule(NAME) == planned
+    assert await world.store.find(run_id) is None
+    assert await fates(world) == [Fate.WITHDRAWN]
+
+
+async def test_a_paused_schedule_is_planned_at_once_from_where_it_was_paused(world: World) -> None:
+    first = await world.schedule()
+    await world.plan(first, world.moment(first, 60), world.moment(first, 120, ordinal=2), plan_at=world.after(100))
+    world.clock.advance(90)
+    planned = await world.store.control_schedule(NAME, paused=True)
+    assert (planned.cursor, planned.ordinal, planned.plan_at) == (world.now, 1, world.now)
+
+
+async def test_a_resumed_schedule_says_when_its_pause_ended(world: World) -> None:
+    first = await world.schedule()
+    old = world.moment(first, 3600)
+    await world.plan(first, old)
+    await world.store.control_schedule(NAME, paused=True, reason="holiday")
+    paused_at = world.now
+    world.clock.advance(500)
+    planned = await world.store.control_schedule(NAME, paused=False)
+    assert (planned.paused, planned.reason, planned.resume_at) == (False, "", world.now)
+    assert (planned.cursor, planned.plan_at, planned.ordinal) == (paused_at, world.now, 0)
+    again = world.moment(first, 3100)
+    assert again.moment == old.moment
+    assert await world.plan(first, again)
+    assert (await world.live(again.entry.run.id)).state is State.SCHEDULED
+
+
+async def test_resuming_what_runs_changes_nothing(world: World) -> None:
+    await world.schedule()
+    before = await world.store.schedule(NAME)
+    world.clock.advance(5)
+    assert await world.store.control_schedule(NAME, paused=False) == before
+
+
+async def test_an_edit_leaves_a_paused_schedule_paused(world: World) -> None:
+    await world.schedule()
+    await world.store.control_schedule(NAME, paused=True, reason="holiday")
+    await world.schedule(args=b"new")
+    planned = await world.store.schedule(NAME)
+    assert planned is not None
+    assert (planned.paused, planned.reason, planned.schedule.version) == (True, "holiday", 2)
+
+
+async def test_a_deleted_schedule_is_withdrawn_and_remembered(world: World) -> None:
+    first = await world.schedule()
+    run_id = await world.planned_run(first, 60)
+    assert (await world.store.control_schedule(NAME, delete=True)).deleted
+    assert await world.store.find(run_id) is None
+    assert await fates(world) == [Fate.WITHDRAWN]
+    planned = await world.store.schedule(NAME)
+    assert planned is not None
+    assert planned.deleted
+
+
+async def test_deleting_twice_does_no_harm(world: World) -> None:
+    await world.schedule()
+    for _ in range(2):
+        assert (await world.store.control_schedule(NAME, delete=True)).deleted
+
+
+async def test_a_deleted_schedule_can_be_made_anew_under_a_higher_version(world: World) -> None:
+    await world.schedule(expect=0)
+    await world.store.control_schedule(NAME, delete=True)
+    assert (await world.schedule(expect=0)).version == 2
+    planned = await world.store.schedule(NAME)
+    assert planned is not None
+    assert (planned.deleted, planned.ordinal, planned.cursor) == (False, 0, 0)
+
+
+async def test_what_is_not_there_cannot_be_controlled(world: World) -> None:
+    with pytest.raises(NotFound):
+        await world.store.control_schedule("nobody/knows", paused=True)
+    await world.schedule()
+    await world.store.control_schedule(NAME, delete=True)
+    with pytest.raises(NotFound):
+        await world.store.control_schedule(NAME, paused=True)
