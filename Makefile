@@ -1,0 +1,71 @@
+# Two commands do everything on a new machine with Python ≥ 3.11 and make: `make up` and `make test`.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+RUN    := $(BIN)/python -m
+
+.PHONY: up test check format lint types imports sim fault bench cronfiles wheel clean help
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+$(VENV)/.up: pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing Shike into $(VENV) …"
+	@$(RUN) pip install --quiet --disable-pip-version-check --editable '.[cli]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "installing Shike and its tools into $(VENV) …"
+	@$(RUN) pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.up
+
+$(VENV)/.bench: pyproject.toml $(VENV)/.dev
+	@$(RUN) pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+up: $(VENV)/.up  ## the demo: schedules, delayed runs and retries on one SQLite file
+	@$(BIN)/shike up shike.demo:app
+
+test: $(VENV)/.dev  ## all tests, the slow ones too
+	$(RUN) pytest
+
+check: $(VENV)/.dev format lint types imports  ## everything a commit has to pass, in ≤ 90 s
+	$(RUN) pytest -m "not slow" -n 2
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check --quiet .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check --quiet .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev
+	@$(BIN)/lint-imports --no-logo
+
+sim: $(VENV)/.dev  ## the long simulations: 300 seeds, every fault
+	$(RUN) tests.sim --seeds 300 --jobs 2
+
+fault: $(VENV)/.dev  ## real processes, really killed
+	$(RUN) pytest tests/fault
+
+bench: $(VENV)/.bench  ## Shike beside its peers, in one run
+	$(RUN) benchmarks
+
+cronfiles:       ## the cron files that Debian's packages install, for the crontab tests (needs apt)
+	@mkdir -p out/cron && cd out/cron && apt-get download $(CRON_PACKAGES) >/dev/null && \
+	for package in *.deb; do dpkg-deb --extract "$$package" "$${package%%_*}"; done && rm -f *.deb && ls
+
+CRON_PACKAGES := sysstat certbot anacron mdadm ntpsec popularity-contest php-common amavisd-new
+
+wheel: $(VENV)/.dev  ## build the wheel, install it into an empty environment, and use it
+	rm -rf dist out/wheel && $(RUN) build --wheel --outdir dist . >/dev/null
+	$(PYTHON) -m venv out/wheel && out/wheel/bin/pip install --quiet --disable-pip-version-check "$$(ls dist/*.whl)[cli]"
+	cd out && wheel/bin/shike --version && wheel/bin/shike cron "0 9 * * mon-fri" --tz Asia/Shanghai --next 2
+
+clean:
+	rm -rf $(VENV) dist build out .mypy_cache .ruff_cache .pytest_cache .hypothesis
