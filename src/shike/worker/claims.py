@@ -148,7 +148,10 @@ class Claimer:
         request = Claim(session=session.id, number=self.number, wants=wants, tasks=self._tasks(), bands=bands)
         while member.session is session:
             try:
-                return await self._store.claim(request)
+                batch = await self._store.claim(request)
+                # An answer to an earlier life, or to a process that slept past its lease, is not believed: the runs
+                # may be another's by now. If they are not, the same number brings them again.
+                return batch if member.session is session and member.valid() else None
             except SessionClosed:  # the next beat will say so, too, and start a new life
                 await asyncio.sleep(REPEAT_SECONDS)
             except StoreError as error:  # the same number again: if it was granted, the same batch comes back
@@ -159,8 +162,6 @@ class Claimer:
     def _digest(self, batch: Batch, wants: tuple[Want, ...]) -> None:
         self.hungry = batch.more
         if batch.runs:
-            if batch.number != self.number or self._member.session is None:
-                return  # an answer to an earlier life
             self.received = self.number
             self.number += 1
             self._take(batch)

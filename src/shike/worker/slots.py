@@ -47,6 +47,7 @@ class Slots:
         now: Callable[[], int],
         *,
         ended: Callable[[Claimed, Ack | None], None],
+        valid: Callable[[], bool],
         worker: str,
         draw: Callable[[], float],
         codec: Codec | None = None,
@@ -57,6 +58,7 @@ class Slots:
         self.clock = clock
         self.now = now  # the store's time, as far as it is known
         self.ended = ended
+        self.valid = valid  # whether our lease, carefully counted, still stands
         self.worker = worker
         self.draw = draw
         self.codec = codec
@@ -202,6 +204,9 @@ class Slot:
     async def _run(self, claimed: Claimed, solo: bool) -> None:
         """One attempt, from the decision whether it may start to its acknowledgement."""
         slots, run = self.slots, claimed.run
+        if not slots.valid():  # we slept past our lease: somebody else may be at it by now
+            slots.ended(claimed, settle.given_back(claimed))
+            return
         started_at = slots.now()
         if run.expires_at or run.misfire_seconds:
             reason = settle.refusal(run, started_at)

@@ -72,6 +72,7 @@ class Worker:
             runtime.clock,
             member.store_now,
             ended=self._ended,
+            valid=member.valid,
             worker=member.name,
             draw=runtime.entropy.random,
             codec=codec,
@@ -209,6 +210,7 @@ class Worker:
             self._cancel(run_id)
         if not self.claims.queues.keys().isdisjoint(reply.eligible):
             self.claims.poke()
+        self.claims.room()  # also where the last claim was left unanswered because our lease was in doubt
 
     def _give_back_stale_queue(self, now: float) -> None:
         """Runs were claimed ahead of quick work, and then the work turned slow: others may have them."""

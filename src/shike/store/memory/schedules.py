@@ -91,7 +91,8 @@ def plan(tables: Tables, wanted: Plan) -> bool:
         run, run_at = timed(one.entry, now)
         write_moment(tables, run, wanted.version, one.moment, run_at, now)
     for row in wanted.ranges:
-        if tables.timetable.row(wanted.schedule, row.moment) is None:
+        known = tables.timetable.row(wanted.schedule, row.moment)
+        if known is None or known.fate is Fate.WITHDRAWN:  # it counts what was withdrawn, and more
             tables.timetable.write(row)
     tables.schedules[wanted.schedule] = replace(
         planned, cursor=wanted.to, ordinal=wanted.ordinal, plan_at=wanted.plan_at
