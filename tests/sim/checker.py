@@ -18,15 +18,24 @@ from tests.sim.watch import MICROS, OVER, Page, Watch
 
 HEAL_SECONDS = 60.0  # after the last fault, new work is on time
 LATE_SECONDS_MAX = 2.0  # what "on time" means to a cluster that sweeps once a second
+CHAIN_SECONDS = 60.0  # a fixed delay of seconds, its run included, comes back within
 STUCK_SECONDS = 30.0  # a run this long past its time, with nobody on it, will never run
 
 
+class Span(Struct, frozen=True):
+    """A stretch of a schedule's life, start ≤ moment < end, in which its moments run, or are to be written off."""
+
+    start: int
+    end: int
+    what: Rate | Calendar
+    runs: bool
+
+
 class Expected(Struct, frozen=True):
-    """A schedule as the harness made it, for the oracle."""
+    """A schedule as the harness made, paused, resumed and edited it. No spans: it plans by the ends of its runs."""
 
     name: str
-    what: Rate | Calendar
-    start: int
+    spans: tuple[Span, ...] = ()
 
 
 class World(Struct):
@@ -89,10 +98,9 @@ def _judge_run(world: World, page: Page) -> None:
 
 
 def _withdrawn(world: World, page: Page) -> bool:
-    if not page.schedule:
-        return False
-    rows = world.read("timetable", page.schedule, 0, world.now + 3600 * MICROS)
-    return any(row.run_id == page.run_id and row.fate is Fate.WITHDRAWN for row in rows)
+    """Whether an edit or a pause may have taken it back: it lay ahead then, and nobody had been granted it."""
+    edits = world.watch.edits[page.schedule][1:] if page.schedule else []
+    return not page.grants and any(page.due_at > wall for wall, _ in edits)
 
 
 def _judge_effects(world: World, page: Page) -> None:
@@ -125,26 +133,59 @@ def _judge_lateness(world: World, page: Page) -> None:
 
 
 def _judge_timetable(world: World, schedule: Expected) -> None:
-    """Each moment of the oracle up to now has one row, or lies in one range; each row is a moment of the oracle."""
+    """Each moment of the oracle up to now has its row or lies in a range; each run's moment is one of the oracle."""
     horizon = world.now - round(LATE_SECONDS_MAX * MICROS)
-    rows: list[TimetableRow] = world.read("timetable", schedule.name, 0, world.now + 3600 * MICROS)
-    ranges = [row for row in rows if row.count > 1 or row.until > row.moment]
-    single = {row.moment for row in rows if row not in ranges}
-    expected = moments(schedule.what, schedule.start, horizon)
-    for moment in expected:
-        covers = (moment in single) + sum(row.moment <= moment <= row.until for row in ranges)
-        if covers != 1:
-            at = (moment - schedule.start) / MICROS
-            world.watch.object("P1", f"moment {at:.0f} s of {schedule.name} has {covers} rows")
-    known = set(expected)
-    for moment in single:
-        if moment < horizon and moment not in known:
-            at = (moment - schedule.start) / MICROS
-            world.watch.object("P1", f"{schedule.name} has a row for {at:.6f} s, which is no moment")
-    for row in ranges:
-        inside = sum(row.moment <= moment <= row.until for moment in moments(schedule.what, row.moment, row.until + 1))
-        if inside != row.count:
-            world.watch.object("P7", f"a range of {schedule.name} counts {row.count} moments, there are {inside}")
-    for row in rows:
-        if row.fate is Fate.PLANNED and world.read("find", row.run_id) is None:
+    table = Table(world.read("timetable", schedule.name, 0, world.now + 3600 * MICROS))
+    for row in table.planned.values():
+        if world.read("find", row.run_id) is None:
             world.watch.object("P1", f"moment {row.moment} of {schedule.name} names run {row.run_id}, which is lost")
+    if not schedule.spans:
+        _judge_chain(world, schedule.name, table)
+        return
+    wanted: set[int] = set()
+    for span in schedule.spans:
+        for moment in moments(span.what, span.start, min(span.end, horizon)):
+            at = f"moment {(moment - schedule.spans[0].start) / MICROS:.6f} s of {schedule.name}"
+            if span.runs:
+                wanted.add(moment)
+                if table.answers(moment) != 1:
+                    world.watch.object("P1", f"{at} has {table.answers(moment)} rows")
+            elif not table.answers(moment) and moment not in table.withdrawn:
+                world.watch.object("P7", f"{at} did not run, and no row says why")
+    for moment in table.planned:
+        if moment < horizon and moment not in wanted:
+            world.watch.object("P1", f"{schedule.name} has a run for {moment}, which is no moment")
+    _judge_ranges(world, schedule, table)
+
+
+def _judge_ranges(world: World, schedule: Expected, table: Table) -> None:
+    for row in table.ranges:
+        inside = {
+            moment
+            for span in schedule.spans
+            for moment in moments(span.what, max(span.start, row.moment), min(span.end, row.until + 1))
+        }
+        if len(inside) != row.count:
+            world.watch.object("P7", f"a {row.fate} row of {schedule.name} counts {row.count}, there are {len(inside)}")
+
+
+def _judge_chain(world: World, name: str, table: Table) -> None:
+    """Fixed delay: one moment follows another, never two at once, and the chain goes on to the end."""
+    if not table.planned or max(table.planned) < world.now - round(CHAIN_SECONDS * MICROS):
+        world.watch.object("P1", f"{name} stopped: its last moment is {max(table.planned, default=0)}")
+    live = [row for row in table.planned.values() if isinstance(world.read("find", row.run_id), Live)]
+    if len(live) > 1:
+        world.watch.object("P1", f"{name} has {len(live)} runs at once")
+
+
+class Table:
+    """A timetable's rows, by what they say."""
+
+    def __init__(self, rows: Sequence[TimetableRow]) -> None:
+        self.planned = {row.moment: row for row in rows if row.fate is Fate.PLANNED}
+        self.withdrawn = {row.moment for row in rows if row.fate is Fate.WITHDRAWN}
+        self.ranges = [row for row in rows if row.fate not in (Fate.PLANNED, Fate.WITHDRAWN)]
+
+    def answers(self, moment: int) -> int:
+        """How many rows say what became of a moment, not counting one that was taken back."""
+        return (moment in self.planned) + sum(row.moment <= moment <= row.until for row in self.ranges)

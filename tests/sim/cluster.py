@@ -56,7 +56,7 @@ class Cluster:
         self._dice = Random(f"shike/{seed}")
         self.loop = SimLoop(self._own_dice())
         self.weather = Weather()
-        self.effects = Effects()
+        self.effects = Effects(lambda words: self.watch.note(words))
         self.store_clock = SkewedClock(self.loop.time)
         self.store = breed.store(self.store_clock)
         self.store_process = Process("store")
@@ -64,7 +64,7 @@ class Cluster:
         self.watch.trace = trace
         self.clients = Clients(self._own_dice(), CHAOS_SECONDS + DRAIN_SECONDS / 2)
         plans = schedules(day_start(EPOCH_WALL))
-        self.operator = Operator(plans)
+        self.operator = Operator(plans, self._own_dice())
         self.watch.caps = {plan.schedule.name: plan.cap for plan in plans if plan.cap}
         tasks = Handlers(self.effects, self._own_dice(), self.loop.time, self.store_clock.wall).definitions
         nodes, workers = self._dice.choice((2, 3)), self._dice.choice((3, 4))
@@ -166,7 +166,7 @@ class Cluster:
             watch=self.watch,
             effects=self.effects,
             accepted=self.clients.accepted,
-            expected=self.operator.expected(),
+            expected=self.operator.expected(self.watch.edits),
             read=lambda verb, *args: read(self.store, verb, *args),
             now=self.store_clock.wall(),
             seconds=self.loop.time(),

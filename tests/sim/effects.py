@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -21,10 +22,12 @@ class Effect(NamedTuple):
 class Effects:
     """An append-only log, by run."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
         self.by_run: dict[int, list[Effect]] = defaultdict(list)
         self.count = 0
 
     def add(self, effect: Effect) -> None:
         self.by_run[effect.run_id].append(effect)
         self.count += not effect.done
+        self._note(f"{effect.process} {'did' if effect.done else 'began'} {effect.run_id} token={effect.token}")

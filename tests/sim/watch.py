@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from shike.model import Bucket, Ended, Live, Session, State
+from shike.model import Bucket, Ended, Live, Planned, Session, State
 from shike.store.base import Ack, Answer, Batch, Claim, Entry, Freed, Move, Plan, Submitted
 
 MICROS = 1_000_000
@@ -70,6 +70,7 @@ class Watch:
         self._find = find
         self._lease_seconds = lease_seconds
         self._digest = hashlib.blake2b(digest_size=8)
+        self.edits: dict[str, list[tuple[int, Planned]]] = defaultdict(list)  # when, and as what
         self.caps: dict[str, int] = {}  # schedule -> how many of its runs may be leased at once
         self.running: dict[str, dict[int, None]] = defaultdict(dict)
         self._verbs: dict[str, Callable[..., None]] = {
@@ -136,16 +137,17 @@ class Watch:
             if low <= plan.bucket <= high and plan.epoch != epoch:
                 self.object("P6", f"plan of {plan.schedule} accepted under epoch {plan.epoch}, the newest is {epoch}")
         for moment in plan.moments:
-            run_id = moment.entry.run.id
-            identity = (plan.schedule, moment.moment)
-            known = self.moments.setdefault(identity, run_id)
-            row = self._find(run_id)
-            if row is None:
-                continue
-            if known != run_id:
-                self.object("P1", f"moment {identity} got a second run {run_id} beside {known}")
-            if run_id not in self.pages:
-                self._enter(moment.entry, moment.due_at)
+            if self._find(moment.entry.run.id) is not None:
+                self._identify(plan.schedule, moment.moment, moment.entry.run.id)
+                if moment.entry.run.id not in self.pages:
+                    self._enter(moment.entry, moment.due_at)
+
+    def _identify(self, schedule: str, moment: int, run_id: int) -> None:
+        """A moment has one run; another only if the first was withdrawn before anybody was granted it."""
+        known = self.moments.get((schedule, moment), run_id)
+        if known != run_id and (self._find(known) is not None or self.pages[known].grants):
+            self.object("P1", f"moment {moment} of {schedule} got run {run_id} beside {known}")
+        self.moments[schedule, moment] = run_id
 
     # ------------------------------------------------------------ grants
 
@@ -172,9 +174,7 @@ class Watch:
                 page = Page(claimed.run.id, claimed.run.schedule, claimed.run.due_at, claimed.run.due_at)
                 self.pages[claimed.run.id] = page
             if claimed.run.schedule:
-                identity = (claimed.run.schedule, claimed.run.moment)
-                if self.moments.setdefault(identity, claimed.run.id) != claimed.run.id:
-                    self.object("P1", f"moment {identity} has two runs")
+                self._identify(claimed.run.schedule, claimed.run.moment, claimed.run.id)
             self._grant(page, claimed.token, claim.session, now, process)
 
     def _grant(self, page: Page, token: int, session: str, now: int, process: str) -> None:
@@ -264,6 +264,20 @@ class Watch:
         """Nobody works on it any more."""
         page.state, page.holder = state, ""
         self.running[page.schedule].pop(page.run_id, None)
+
+    # ------------------------------------------------------------ schedules
+
+    def _saw_put_schedule(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: Planned) -> None:
+        edits = self.edits[reply.schedule.name]
+        if not edits or edits[-1][1].schedule.version != reply.schedule.version:
+            self.note(f"{process} put_schedule {reply.schedule.name} v{reply.schedule.version}")
+            edits.append((self._wall(), reply))
+
+    def _saw_control_schedule(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: Planned) -> None:
+        edits = self.edits[reply.schedule.name]
+        if not edits or edits[-1][1].paused != reply.paused:
+            self.note(f"{process} control_schedule {reply.schedule.name} paused={reply.paused}")
+            edits.append((self._wall(), reply))
 
     # ------------------------------------------------------------ sessions
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -18,6 +19,7 @@ from shike.model import (
     OnUnknown,
     Options,
     Overlap,
+    Planned,
     Run,
     Schedule,
     State,
@@ -25,7 +27,7 @@ from shike.model import (
 from shike.runtime import Runtime
 from shike.store.base import Absent, Entry, Move, NewSession
 from shike.trigger import Trigger, cron, encode, every
-from tests.sim.checker import Expected
+from tests.sim.checker import Expected, Span
 from tests.sim.machines import Machine
 from tests.sim.oracle import Calendar, Rate
 from tests.sim.watch import MICROS
@@ -33,6 +35,7 @@ from tests.sim.watch import MICROS
 QUEUES = ("default", "mail")
 TASKS = ("instant", "quick", "quick", "quick", "flaky", "slow", "later", "hopeless", "once")
 PAUSE_SECONDS = 0.3
+FOREVER = 1 << 62
 FAIL_UNKNOWN = msgspec.json.encode(Options(on_unknown=OnUnknown.FAIL))
 
 
@@ -108,48 +111,76 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 def schedules(start: int) -> list[Wish]:
-    """One of each kind. All are anchored at `start`, so that the oracle needs no knowledge of when they were made."""
+    """One of each kind. Anchored, so that the oracle needs no knowledge of when they were made; some an hour ago."""
+    ago = start - 3600 * MICROS
 
-    def plan(name: str, task: str, trigger: Trigger, what: Rate | Calendar | None, cap: int = 0, **more: Any) -> Wish:
-        bound = encode(trigger.bound(start, name))  # type: ignore[arg-type]
-        return Wish(Schedule(name=name, task=task, trigger=bound, start_at=start, **more), what, cap)
+    def wish(name: str, task: str, trigger: Trigger, what: Rate | Calendar | None, cap: int = 0, **more: Any) -> Wish:
+        made = {"start_at": start, **more}
+        bound = encode(trigger.bound(made["start_at"], name))  # type: ignore[arg-type]
+        return Wish(Schedule(name=name, task=task, trigger=bound, **made), what, cap)
 
-    def rate(seconds: float) -> Rate:
-        return Rate(seconds, start)
+    def rate(seconds: float, anchor: int = start) -> Rate:
+        return Rate(seconds, anchor)
 
     slow = msgspec.json.encode({"seconds": 12.0})
     follow = msgspec.json.encode(Options(repeat_seconds=3.0))
     return [
-        plan("five", "quick", every(5), rate(5), misfire=Misfire.ALL),
-        plan("flaky", "flaky", every(7), rate(7), queue="mail"),
-        plan("brittle", "quick", every(10), rate(10), misfire=Misfire.SKIP, misfire_grace_seconds=5.0),
-        plan("window", "quick", every(9), rate(9), misfire=Misfire.WITHIN, misfire_window_seconds=30.0),
-        plan("minute", "quick", cron("* * * * *"), Calendar("* * * * *")),
-        plan("berlin", "instant", cron("*/2 * * * *", tz="Europe/Berlin"), Calendar("*/2 * * * *", "Europe/Berlin")),
-        plan("skip", "slow", every(11), rate(11), 1, args=slow, overlap=Overlap.SKIP, misfire=Misfire.ALL),
-        plan("queue-one", "slow", every(13), rate(13), 1, args=slow, overlap=Overlap.QUEUE_ONE, misfire=Misfire.ALL),
-        plan("two", "slow", every(8), rate(8), 2, args=slow, overlap=Overlap.SKIP, overlap_max=2, misfire=Misfire.ALL),
-        plan("delay", "quick", every(3, delay=True), None, after_end=True, options=follow, misfire=Misfire.ALL),
+        wish("five", "quick", every(5), rate(5), misfire=Misfire.ALL),
+        wish("flaky", "flaky", every(7), rate(7), queue="mail"),
+        wish("brittle", "quick", every(10), rate(10), misfire=Misfire.SKIP, misfire_grace_seconds=5.0),
+        wish("window", "quick", every(9), rate(9), misfire=Misfire.WITHIN, misfire_window_seconds=30.0),
+        wish("minute", "quick", cron("* * * * *"), Calendar("* * * * *")),
+        wish("berlin", "instant", cron("*/2 * * * *", tz="Europe/Berlin"), Calendar("*/2 * * * *", "Europe/Berlin")),
+        wish("skip", "slow", every(11), rate(11), 1, args=slow, overlap=Overlap.SKIP, misfire=Misfire.ALL),
+        wish("queue-one", "slow", every(13), rate(13), 1, args=slow, overlap=Overlap.QUEUE_ONE, misfire=Misfire.ALL),
+        wish("two", "slow", every(8), rate(8), 2, args=slow, overlap=Overlap.SKIP, overlap_max=2, misfire=Misfire.ALL),
+        wish("delay", "quick", every(3, delay=True), None, after_end=True, options=follow, misfire=Misfire.ALL),
+        wish("old-skip", "instant", every(20), rate(20, ago), start_at=ago, misfire=Misfire.SKIP),
+        wish("old-once", "instant", every(25), rate(25, ago), start_at=ago, misfire=Misfire.ONCE),
+        wish("old-all", "quick", every(50), rate(50, ago), start_at=ago, misfire=Misfire.ALL),
+        wish("edited", "instant", every(10), rate(10), misfire=Misfire.ALL),
+        wish("paused", "instant", every(2), rate(2), misfire=Misfire.ALL),
     ]  # fmt: skip
 
 
-class Operator:
-    """Who makes the schedules, once, at the beginning."""
+EDIT_SECONDS = 4  # what "edited" becomes
 
-    def __init__(self, plans: list[Wish]) -> None:
-        self._plans = plans
+
+class Operator:
+    """Who makes the schedules, edits one, and pauses one for longer than it was planned ahead."""
+
+    def __init__(self, wishes: list[Wish], draw: Random) -> None:
+        self._wishes = {wish.schedule.name: wish for wish in wishes}
+        self._draw = draw
 
     async def main(self, machine: Machine, store: Any, runtime: Runtime) -> None:
-        for plan in self._plans:
-            await insist(store.put_schedule, plan.schedule, expect=None, plan_at=plan.schedule.start_at)
+        for wish in self._wishes.values():
+            await insist(store.put_schedule, wish.schedule, expect=None, plan_at=wish.schedule.start_at)
+        await asyncio.sleep(self._draw.uniform(20.0, 80.0))
+        await insist(store.control_schedule, "paused", paused=True, reason="for a while")
+        await asyncio.sleep(self._draw.uniform(0.0, 60.0))
+        await insist(store.put_schedule, self._edited(), expect=None, plan_at=self._edited().start_at)
+        await asyncio.sleep(self._draw.uniform(60.0, 240.0))
+        await insist(store.control_schedule, "paused", paused=False)
 
-    def expected(self) -> list[Expected]:
-        """For the oracle."""
-        return [
-            Expected(plan.schedule.name, plan.what, plan.schedule.start_at)
-            for plan in self._plans
-            if plan.what is not None
-        ]
+    def _edited(self) -> Schedule:
+        old = self._wishes["edited"].schedule
+        trigger = every(EDIT_SECONDS).bound(old.start_at, old.name)
+        return msgspec.structs.replace(old, trigger=encode(trigger))
+
+    def expected(self, edits: dict[str, list[tuple[int, Planned]]]) -> list[Expected]:
+        """For the oracle: the life of each schedule, cut where it was edited, paused or resumed."""
+        return [Expected(name, tuple(self._spans(wish, edits[name]))) for name, wish in self._wishes.items()]
+
+    def _spans(self, wish: Wish, edits: list[tuple[int, Planned]]) -> Iterator[Span]:
+        if wish.what is None:
+            return
+        ends = [wall + 1 for wall, _ in edits[1:]]  # what was due at that very instant stood
+        starts = [wish.schedule.start_at, *ends]
+        for start, end, (_, planned) in zip(starts, [*ends, FOREVER], edits, strict=True):
+            edited = planned.schedule.version > 1
+            what = Rate(EDIT_SECONDS, wish.schedule.start_at) if edited else wish.what
+            yield Span(start, end, what, not planned.paused)
 
 
 def day_start(wall: int) -> int:
