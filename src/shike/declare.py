@@ -131,7 +131,7 @@ def schedule_of(
         owner=how.owner or definition.owner,
         tz_version=tz_version(),
     )
-    Line.of(schedule)  # refuses a line that can never be walked
+    Line.of(schedule).after(None, limit=1)  # refuses a line that can never be walked
     return schedule
 
 
