@@ -1,0 +1,437 @@
+"""Any words in any order: the reference model keeps its promises, and every other store answers as it does."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from shike.model import RECORD_VERSION, TERMINAL, Live, OnUnknown, Options, Run, Schedule, State, may_move
+from shike.store.base import (
+    Absent,
+    Ack,
+    Answer,
+    Batch,
+    Beat,
+    Below,
+    Claim,
+    Claimed,
+    Entry,
+    Guard,
+    Insert,
+    Move,
+    NewSession,
+    Plan,
+    PlannedMoment,
+    PlanNext,
+    Retention,
+    Want,
+)
+from shike.store.memory import MemoryStore
+from shike.store.memory.lanes import Lane
+from shike.store.memory.tables import Tables
+from tests.contract.stores import STORES
+from tests.contract.twins import FOR_EVER, Twins
+from tests.contract.world import packed
+
+QUEUES = ("a", "b")
+TASKS = ("mail", "video")
+GATES = ("one", "two")
+NAMES = ("s/one", "s/two")
+CAP = 2
+LEASE_SECONDS = 10.0
+FAIL = msgspec.json.encode(Options(on_unknown=OnUnknown.FAIL))
+
+seconds = st.sampled_from([-5.0, 0.0, 0.0, 0.5, 3.0, 20.0])
+small = st.integers(0, 4)
+wants = st.lists(
+    st.tuples(st.sampled_from(QUEUES), small, small), min_size=1, max_size=2, unique_by=lambda want: want[0]
+)
+OUTCOMES = [State.SUCCESS, State.SUCCESS, State.FAILED, State.FAILED, State.SCHEDULED, State.DEAD]
+
+
+class Words(RuleBasedStateMachine):
+    """Random verbs. Subclasses say who listens."""
+
+    kinds: ClassVar[tuple[str, ...]] = ("memory",)
+
+    @initialize()
+    def begin(self) -> None:
+        self.twins = Twins(self.kinds)
+        self.ids: list[int] = []
+        self.sessions: list[str] = []
+        self.claims: dict[str, int] = {}
+        self.beats: dict[str, int] = {}
+        self.granted: list[tuple[str, Claimed]] = []
+        self.states: dict[int, State] = {}
+        self.successes: dict[int, int] = {}
+        self.token = 0
+        self.ordinal = 0
+        self.open_session()
+
+    @property
+    def now(self) -> int:
+        return self.twins.clock.wall()
+
+    def at(self, after: float) -> int:
+        return self.now + round(after * 1_000_000)
+
+    def new_run(self, **fields: Any) -> Run:
+        self.ids.append((len(self.ids) + 1) << 8)
+        words: dict[str, Any] = {"task": TASKS[0], "queue": QUEUES[0]} | fields
+        return Run(RECORD_VERSION, self.ids[-1], **words)
+
+    # ------------------------------------------------------------ rules
+
+    @rule(step=st.sampled_from([0.1, 1.0, 6.0, 11.0]))
+    def time_passes(self, step: float) -> None:
+        self.twins.clock.advance(step)
+
+    @rule()
+    def the_clock_is_set_back(self) -> None:
+        self.twins.clock.step(-2)
+
+    @rule(
+        many=st.lists(
+            st.tuples(
+                st.sampled_from(QUEUES),
+                st.sampled_from(TASKS),
+                st.sampled_from([0, 3, 7]),
+                st.sampled_from(["", "", "", *GATES]),
+                seconds,
+                st.sampled_from([b"", b"", FAIL]),
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+        key=st.sampled_from(["", "", "k1", "k2"]),
+        repeat=st.booleans(),
+    )
+    def submit(self, many: list[tuple[str, str, int, str, float, bytes]], key: str, repeat: bool) -> None:
+        guards: tuple[Guard, ...] = (Absent(key, 8.0),) if key else ()
+        entries = [
+            Entry(
+                self.new_run(
+                    queue=queue, task=task, band=band, gate=gate, options=options, key=key, due_at=self.at(after)
+                ),
+                guards=guards,
+            )
+            for queue, task, band, gate, after, options in many
+        ]
+        self.twins.ask("submit", entries)
+        if repeat:
+            self.twins.ask("submit", entries, repeat=True)
+            self.twins.ask("submit", entries)
+
+    @rule()
+    @precondition(lambda self: len(self.sessions) < 6)
+    def open_session(self) -> None:
+        identity = f"session-{len(self.sessions)}"
+        self.sessions.append(identity)
+        self.twins.ask(
+            "open_session",
+            NewSession(
+                identity=identity, name="n", kind="worker", host="h", pid=1, lease_seconds=LEASE_SECONDS, protocol=1
+            ),
+        )
+
+    @rule(
+        who=small,
+        wants=st.lists(
+            st.tuples(st.sampled_from(QUEUES), small, small), min_size=1, max_size=2, unique_by=lambda w: w[0]
+        ),
+        tasks=st.sampled_from([TASKS[:1], TASKS, TASKS]),
+        solo=st.booleans(),
+        again=st.booleans(),
+        highest_first=st.booleans(),
+    )
+    def claim(
+        self,
+        who: int,
+        wants: list[tuple[str, int, int]],
+        tasks: tuple[str, ...],
+        solo: bool,
+        again: bool,
+        highest_first: bool,
+    ) -> None:
+        session = self.sessions[who % len(self.sessions)]
+        number = self.claims.get(session, 0) + (0 if again and session in self.claims else 1)
+        batch = self.twins.ask(
+            "claim",
+            Claim(
+                session=session,
+                number=number,
+                wants=tuple(Want(*want) for want in wants),
+                tasks=frozenset(tasks),
+                solo=solo,
+                bands=tuple(range(8)) if highest_first else tuple(range(7, -1, -1)),
+            ),
+        )
+        if isinstance(batch, Batch):
+            self.judge(batch, session, number)
+
+    def judge(self, batch: Batch, session: str, number: int) -> None:
+        """What a grant must not do (P2, P3, P6)."""
+        repeated = number <= self.claims.get(session, 0)
+        for claimed in batch.runs:
+            assert claimed.run_at <= batch.now == self.now, "granted early"
+            assert repeated or claimed.token > self.token, "a token that did not grow"
+            assert repeated or self.states[claimed.run.id] is not State.RUNNING, "granted to two"
+            if (session, claimed) not in self.granted:
+                self.granted.append((session, claimed))
+        assert len({claimed.run.id for claimed in batch.runs}) == len(batch.runs)
+        assert not batch.solo or len(batch.runs) <= 1
+        if batch.runs:
+            self.token = max(self.token, batch.runs[0].token)
+            self.claims[session] = number
+
+    @rule(
+        which=st.lists(st.integers(0, 50), min_size=1, max_size=4),
+        outcomes=st.lists(st.sampled_from(OUTCOMES), min_size=4, max_size=4),
+        traced=st.booleans(),
+        thief=st.booleans(),
+        insert=st.booleans(),
+    )
+    def settle(self, which: list[int], outcomes: list[State], traced: bool, thief: bool, insert: bool) -> None:
+        if not self.granted:
+            return
+        acks = []
+        session = self.granted[-1 - which[0] % len(self.granted)][0]
+        for number, state in zip(which, outcomes, strict=False):
+            owner, claimed = self.granted[-1 - number % len(self.granted)]
+            if owner == session:
+                acks.append(self.ack(claimed, state, traced, insert))
+        answers = self.twins.ask("settle", self.sessions[0] if thief else session, acks)
+        for ack, answer in zip(acks, answers, strict=True):
+            if answer is Answer.ACCEPTED and ack.state is State.SUCCESS:
+                self.successes[ack.run_id] = self.successes.get(ack.run_id, 0) + 1
+
+    def ack(self, claimed: Claimed, state: State, traced: bool, insert: bool) -> Ack:
+        trace = packed(claimed, state) if traced or state is State.FAILED else b""
+        run = claimed.run
+        effects: tuple[Insert | PlanNext, ...] = ()
+        if insert and run.schedule:
+            following = self.new_run(schedule=run.schedule, ordinal=run.ordinal + 1)
+            effects = (PlanNext(run.schedule, run.schedule_version, 4.0, Entry(following)),)
+        elif insert:
+            effects = (Insert(Entry(self.new_run(), delay_seconds=1.0)),)
+        return Ack(run.id, claimed.token, state, 2.0, reason="why", trace=trace, effects=effects)
+
+    @rule(who=small, late=st.booleans(), forget=st.booleans(), report=st.booleans())
+    def beat(self, who: int, late: bool, forget: bool, report: bool) -> None:
+        session = self.sessions[who % len(self.sessions)]
+        if not late:
+            self.beats[session] = self.beats.get(session, 0) + 1
+        mine = [claimed for owner, claimed in self.granted if owner == session]
+        self.twins.ask(
+            "beat",
+            Beat(
+                session=session,
+                number=self.beats.get(session, 0),
+                lease_seconds=LEASE_SECONDS,
+                received=self.claims.get(session, 0) if forget else 0,
+                holds=tuple({claimed.token for claimed in mine[1:]}),
+                progress=tuple((claimed.run.id, claimed.token, b"half") for claimed in mine if report),
+            ),
+        )
+
+    @rule(who=small, own_word=st.booleans(), limit=st.integers(1, 3))
+    def session_ends(self, who: int, own_word: bool, limit: int) -> None:
+        session = self.sessions[who % len(self.sessions)]
+        seen = None if own_word else self.beats.get(session, 0)
+        self.twins.ask("close_session", session, seen_beat=seen, reason="why")
+        self.twins.ask("held", session)
+        self.twins.ask("free", session, limit)
+
+    @rule(
+        which=st.integers(0, 50),
+        to=st.sampled_from([State.SCHEDULED, State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD]),
+        guarded=st.booleans(),
+        after=st.sampled_from([None, None, 0.0, 4.0]),
+        band=st.sampled_from([None, 1]),
+        version=st.integers(0, 3),
+    )
+    def move(self, which: int, to: State, guarded: bool, after: float | None, band: int | None, version: int) -> None:
+        if not self.ids:
+            return
+        run_id = self.ids[which % len(self.ids)]
+        found = self.twins.ask("live", run_id)
+        gate = found.run.gate if found is not None else ""
+        if to is State.SCHEDULED and gate and not guarded:
+            return  # nobody but a caller who means it admits without a permit
+        guards: tuple[Guard, ...] = (Below(gate, CAP),) if gate and to is State.SCHEDULED else ()
+        wanted = Move(
+            run_id=run_id,
+            version=version,
+            to=to,
+            run_at=None if after is None else self.at(after),
+            band=band,
+            reason="why",
+            guards=guards,
+        )
+        self.twins.ask("move", [wanted])
+
+    @rule(gate=st.sampled_from(GATES))
+    def admit(self, gate: str) -> None:
+        waiting = self.twins.ask("gate_waiters", gate)
+        self.twins.ask(
+            "move",
+            [
+                Move(run_id=one.run_id, version=one.version, to=State.SCHEDULED, guards=(Below(gate, CAP),))
+                for one in waiting
+            ],
+        )
+
+    @rule(queue=st.sampled_from(QUEUES), pause=st.booleans())
+    def switch(self, queue: str, pause: bool) -> None:
+        self.twins.ask("put", f"queue/{queue}", b"paused" if pause else None, expect=None)
+
+    @rule(name=st.sampled_from(NAMES), args=st.sampled_from([b"1", b"2"]), expect=st.sampled_from([None, None, 0, 1]))
+    def put_schedule(self, name: str, args: bytes, expect: int | None) -> None:
+        schedule = Schedule(name=name, task=TASKS[0], trigger=b"t", args=args)
+        self.twins.ask("put_schedule", schedule, expect=expect, plan_at=self.now)
+
+    @rule(name=st.sampled_from(NAMES), change=st.sampled_from(["pause", "resume", "resume", "delete"]))
+    def control(self, name: str, change: str) -> None:
+        paused = {"pause": True, "resume": False}.get(change)
+        self.twins.ask("control_schedule", name, paused=paused, reason="why", delete=change == "delete")
+
+    @rule(name=st.sampled_from(NAMES), ahead=st.lists(seconds, max_size=3, unique=True), gated=st.booleans())
+    def plan(self, name: str, ahead: list[float], gated: bool) -> None:
+        planned = self.twins.ask("schedule", name)
+        if planned is None:
+            return
+        version = planned.schedule.version
+        moments = []
+        for after in sorted(ahead):
+            self.ordinal += 1
+            fields = {"schedule": name, "moment": self.at(after), "due_at": self.at(after), "gate": GATES[0] * gated}
+            run = self.new_run(ordinal=self.ordinal, schedule_version=version, **fields)
+            moments.append(PlannedMoment(run.moment, run.ordinal, run.due_at, Entry(run)))
+        (bucket,) = self.twins.ask("buckets")
+        self.twins.ask(
+            "plan",
+            Plan(
+                schedule=name,
+                version=version,
+                cursor=planned.cursor,
+                to=moments[-1].moment if moments else planned.cursor,
+                ordinal=self.ordinal,
+                plan_at=self.at(9),
+                bucket=0,
+                epoch=bucket.epoch,
+                moments=tuple(moments),
+            ),
+        )
+
+    @rule(who=small, epoch=small)
+    def own(self, who: int, epoch: int) -> None:
+        self.twins.ask("own", self.sessions[who % len(self.sessions)], 0, 0, epoch)
+
+    @rule(keep=st.sampled_from([3.0, 1e9]))
+    def purge(self, keep: float) -> None:
+        """Receipts, keys and sessions; what days are dropped in is each store's own."""
+        self.twins.ask(
+            "purge",
+            Retention(success_seconds=1e9, dead_seconds=1e9, receipt_seconds=keep, session_seconds=keep, rows_max=1000),
+        )
+
+    # ------------------------------------------------------------ what must always hold
+
+    @invariant()
+    def counted_alike(self) -> None:
+        if hasattr(self, "twins"):
+            self.twins.ask("counts")
+
+    @invariant()
+    def only_allowed_moves(self) -> None:
+        if not hasattr(self, "twins"):
+            return
+        for run_id in self.ids:
+            old = self.states.get(run_id)
+            if old in TERMINAL:
+                continue
+            found = self.twins._ask_one(self.twins.stores[0], "find", run_id)
+            if found is not None:
+                assert old is None or old is found.state or may_move(old, found.state), f"{old} became {found.state}"
+                self.states[run_id] = found.state
+            else:
+                assert old is None or self.is_withdrawn(run_id), f"run {run_id} is lost"
+
+    def is_withdrawn(self, run_id: int) -> bool:
+        rows = [row for name in NAMES for row in self.twins.ask("timetable", name, 0, FOR_EVER)]
+        self.states.pop(run_id)
+        return any(row.run_id == run_id and row.fate == "withdrawn" for row in rows)
+
+    @invariant()
+    def one_success_and_no_more_permits_than_the_cap(self) -> None:
+        if hasattr(self, "twins"):
+            assert all(count == 1 for count in self.successes.values())
+            for gate in GATES:
+                assert len(self.twins.ask("holders", gate)) <= CAP
+
+    @invariant()
+    def every_run_is_in_one_place(self) -> None:
+        if hasattr(self, "twins") and isinstance(self.twins.stores[0], MemoryStore):
+            assert_conserved(self.twins.stores[0]._tables)
+
+    def teardown(self) -> None:
+        if hasattr(self, "twins"):
+            self.twins.compare(self.ids, GATES, NAMES)
+            self.twins.close()
+
+
+def assert_conserved(tables: Tables) -> None:
+    """Each live run stands in one lane, at one gate or in one lease, and each permit belongs to a live run."""
+    places = [
+        live.run.id for lanes in (tables.lanes, tables.suspects) for _, lane in lanes.all() for live in every(lane)
+    ]
+    places += [live.run.id for gate in tables.gates.by_key.values() for live in every(gate.waiters)]
+    for session in tables.sessions.values():
+        for lease in session.open.values():
+            held = tables.open_runs(lease)
+            assert 0 < lease.left == len(held)
+            places += [live.run.id for live in held]
+    assert sorted(places) == sorted(tables.runs)
+    assert not tables.runs.keys() & (tables.over.rows.keys() | tables.dead.rows.keys())
+    assert all(run_id in tables.runs for gate in tables.gates.by_key.values() for run_id in gate.holders)
+
+
+def every(lane: Lane) -> list[Live]:
+    return list(lane.between(-1, FOR_EVER))
+
+
+def machine(*kinds: str) -> type[Words]:
+    return type("Words", (Words,), {"kinds": kinds})
+
+
+def play(kinds: tuple[str, ...], examples: int) -> None:
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine(*kinds),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_the_reference_model_keeps_its_promises() -> None:
+    play(("memory",), 60)
+
+
+@pytest.mark.parametrize("kind", sorted(set(STORES) - {"memory"}))
+def test_every_store_answers_as_the_reference_model_does(kind: str) -> None:
+    play(("memory", kind), 40)

@@ -1,0 +1,73 @@
+"""Several stores that are told the same words under one clock and must give the same answers."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from shike.clock import ManualClock
+from shike.errors import ShikeError
+from shike.store.base import Batch, RunFilter, Store
+from tests.contract.stores import STORES
+
+FOR_EVER = 1 << 60
+
+
+class Twins:
+    """Passes each verb to every store and compares what they say."""
+
+    def __init__(self, kinds: Sequence[str]) -> None:
+        self.clock = ManualClock()
+        self._loop = asyncio.new_event_loop()
+        self._folder = tempfile.TemporaryDirectory(prefix="shike-twins-")
+        self.kinds = kinds
+        self.stores: list[Store] = [STORES[kind](Path(self._folder.name), self.clock) for kind in kinds]
+        for store in self.stores:
+            self._loop.run_until_complete(store.open())
+
+    def close(self) -> None:
+        for store in self.stores:
+            self._loop.run_until_complete(store.close())
+        self._loop.close()
+        self._folder.cleanup()
+
+    def ask(self, verb: str, *args: Any, **fields: Any) -> Any:
+        """What all stores answer; an error they agree on is an answer too."""
+        answers = [self._ask_one(store, verb, *args, **fields) for store in self.stores]
+        for kind, answer in zip(self.kinds[1:], answers[1:], strict=True):
+            assert answer == answers[0], f"{verb}: {kind} says {answer}, {self.kinds[0]} says {answers[0]}"
+        return answers[0]
+
+    def _ask_one(self, store: Store, verb: str, *args: Any, **fields: Any) -> Any:
+        try:
+            answer = self._loop.run_until_complete(getattr(store, verb)(*args, **fields))
+        except ShikeError as error:
+            return type(error)
+        if isinstance(answer, Batch) and answer.more:
+            return replace(answer, next_at=0)  # nobody needs to know it then
+        return answer
+
+    def compare(self, run_ids: Sequence[int], gates: Sequence[str], schedules: Sequence[str]) -> None:
+        """Read everything there is."""
+        for run_id in run_ids:
+            self.ask("find", run_id)
+            self.ask("attempts", run_id)
+        for gate in gates:
+            self.ask("holders", gate)
+            self.ask("gate_waiters", gate)
+        for name in schedules:
+            self.ask("timetable", name, 0, FOR_EVER)
+        for verb in ("schedules", "buckets", "counts"):
+            self.ask(verb)
+        self.ask("sessions", all=True)
+        self.ask("controls", "")
+        self.ask("dead", 1000)
+        self.ask("runs", RunFilter(limit=1000))
+        self.ask("due", 0, 0, -1, FOR_EVER, 1000)
+        self.ask("gated", 0, 0, -1, FOR_EVER, 1000)
+        self.ask("to_plan", 0, 0, FOR_EVER, 1000)
