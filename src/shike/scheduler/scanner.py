@@ -113,6 +113,8 @@ class Scanner:
         return int(2 * SWEEP_SECONDS * MICROS)
 
     def _until_next_read(self) -> float:
+        if not self._buckets.owned:
+            return SWEEP_SECONDS  # whoever stands by is woken when a bucket comes
         ahead = (self._read_until - self._now()) / MICROS - READ_AHEAD_SECONDS / 2
         sweep = self._swept_at + SWEEP_SECONDS - self._clock.monotonic()
         return max(min(ahead, sweep, SWEEP_SECONDS), 0.05)
