@@ -79,6 +79,7 @@ class FaultyStore:
         self._weather = weather
         self._draw = draw
         self._seen = seen
+        self._deaf: list[Callable[[], None]] = []
 
     async def open(self) -> None:
         """The store is open already; a process only finds it."""
@@ -96,8 +97,14 @@ class FaultyStore:
 
     def listen(self, callback: Callable[[Hint], None]) -> Callable[[], None]:
         """Hints travel like everything else: dropped, doubled, late, and not at all while cut off."""
-        stopped = self._home.context.copy().run(self._store.listen, partial(self._hint, callback))
-        return lambda: stopped()
+        stop: Callable[[], None] = self._home.context.copy().run(self._store.listen, partial(self._hint, callback))
+        self._deaf.append(stop)
+        return stop
+
+    def deafen(self) -> None:
+        """Its process is dead: the store has nobody to tell."""
+        for stop in self._deaf:
+            stop()
 
     def __getattr__(self, verb: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         if verb.startswith("_"):
@@ -184,7 +191,7 @@ class FaultyStore:
 
     def _hint(self, callback: Callable[[Hint], None], hint: Hint) -> None:
         weather, draw = self._weather, self._draw
-        if self._owner.dead or self.cut is not None or weather.silent_at == self._loop.time():
+        if self.cut is not None or weather.silent_at == self._loop.time():
             return
         luck = 1.0 if weather.calm else draw.random()
         if luck < weather.lost_hint:

@@ -88,8 +88,9 @@ class Machine:
 
     def kill(self) -> None:
         """SIGKILL what runs here."""
-        if self.process is not None:
+        if self.process is not None and self.store is not None:
             self._loop.kill(self.process)
+            self.store.deafen()
             self.process = self.store = None
 
     async def pause(self, seconds: float) -> None:
