@@ -8,6 +8,7 @@ It imports little, since start-up is one of the measures.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -87,6 +88,16 @@ def _obey(system: System, lines: Iterable[str]) -> bool:
     return False
 
 
+def _obey_apart(system: System) -> None:
+    """Obey on a thread while the main thread works; an error there ends the whole child, so that it is heard."""
+    try:
+        _obey(system, sys.stdin)
+    except Exception as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.flush()
+        os._exit(1)
+
+
 def main() -> None:
     name, folder, *commands = sys.argv[1:]
     if "--count-statements" in commands:
@@ -96,7 +107,7 @@ def main() -> None:
     if not commands:
         _answer(ready=True)
     if _obey(system, commands) or _obey(system, sys.stdin):
-        threading.Thread(target=_obey, args=(system, sys.stdin), daemon=True).start()
+        threading.Thread(target=_obey_apart, args=(system,), daemon=True).start()
         system.work()
 
 

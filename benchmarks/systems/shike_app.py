@@ -7,6 +7,7 @@ code, as the peers' are; where client and worker share a process, the client is 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,10 +62,10 @@ class ShikeSystem:
         return task if due is None else task.at(datetime.fromtimestamp(due, UTC))
 
     def _on_loop(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._loop.is_running():
-            asyncio.run_coroutine_threadsafe(work, self._loop).result()
-        else:
+        if threading.current_thread() is threading.main_thread():
             self._loop.run_until_complete(work)
+        else:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _submit_many(self, calls: list[Call[Any]]) -> None:
         if self._embedded:
