@@ -17,6 +17,7 @@ from shike.store.sqlite.statements import Statements, migrations
 FORMAT = 1  # grows when an older program would misread the tables; a mere addition is a further step
 APPLICATION_ID = 0x53686B65  # "Shke"
 SQLITE_MIN = (3, 35, 0)  # RETURNING
+SMALLEST_BYTES = 512  # of a database: one page of the smallest size
 STATEMENTS_KEPT = 512
 CACHE_KIB = 16 * 1024  # pages of the hot tables; the file's own size does not matter to memory
 CHECKPOINT_PAGES = 4_000  # 16 MiB of log between two copies into the file
@@ -26,6 +27,7 @@ def connect(options: Options, *, read_only: bool = False) -> sqlite3.Connection:
     """One connection that belongs to the thread that uses it. Raises `sqlite3.Error` where the file cannot be used."""
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise StoreError(f"Shike needs SQLite 3.35 or newer; this Python has {sqlite3.sqlite_version}")
+    _check_size(options.path)
     connection = sqlite3.connect(
         options.path,
         timeout=options.busy_seconds,
@@ -39,6 +41,14 @@ def connect(options: Options, *, read_only: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check_size(path: Path) -> None:
+    """SQLite takes a file shorter than its header for an empty one and writes over it. Looking inside is no way out:
+    closing a file of our own would drop the locks that SQLite holds on it for this process."""
+    size = path.stat().st_size if path.is_file() else 0
+    if 0 < size < SMALLEST_BYTES:
+        raise ForeignStore(f"{path} is no SQLite database (it has {size} bytes); name another file")
 
 
 def _prepare(connection: sqlite3.Connection, options: Options, *, read_only: bool) -> None:

@@ -1,0 +1,153 @@
+"""A lock file tells at once that a process is dead: however it ended, and whatever children it left behind."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shike.errors import StoreUnavailable
+from shike.store.sqlite import SQLiteStore
+from shike.store.sqlite.liveness import Liveness
+from tests.unit.store.sqlite_world import entry, join, opened, run
+
+HOLDER = """
+import subprocess, sys, time
+from pathlib import Path
+from shike.store.sqlite.liveness import Liveness
+locks = Liveness(Path(sys.argv[1]))
+locks.hold("them")
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_session_of_this_process_is_not_gone(tmp_path: Path) -> None:
+    mine, theirs = Liveness(tmp_path), Liveness(tmp_path)
+    mine.hold("me")
+    assert not mine.is_gone("me")
+    assert not theirs.is_gone("me")
+    mine.close()
+    assert theirs.is_gone("me")
+
+
+def test_a_killed_process_is_gone_though_its_child_lives_on(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    child = int(holder.stdout.readline())
+    try:
+        locks = Liveness(tmp_path)
+        assert not locks.is_gone("them")
+        holder.kill()
+        holder.communicate()
+        os.kill(child, 0)
+        assert locks.is_gone("them")
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_forked_child_does_not_keep_its_parents_session_alive(tmp_path: Path) -> None:
+    mine, theirs = Liveness(tmp_path), Liveness(tmp_path)
+    mine.hold("me")
+    wake, sleep = os.pipe()
+    born, birth = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(sleep)
+        os.write(birth, b".")
+        os.read(wake, 1)
+        os._exit(0)
+    try:
+        os.read(born, 1)
+        assert not theirs.is_gone("me"), "the parent lives"
+        mine.close()
+        assert theirs.is_gone("me"), "the child holds nothing of it"
+    finally:
+        for end in (sleep, wake, born, birth):
+            os.close(end)
+        os.waitpid(child, 0)
+
+
+def test_two_who_ask_at_once_do_not_take_each_other_for_the_holder(tmp_path: Path) -> None:
+    dead, one = Liveness(tmp_path), Liveness(tmp_path)
+    dead.hold("them")
+    dead.close()
+    with open(tmp_path / "them.lock") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        assert one.is_gone("them")
+
+
+def test_a_file_that_is_missing_proves_nothing(tmp_path: Path) -> None:
+    assert not Liveness(tmp_path).is_gone("nobody")
+
+
+@pytest.mark.parametrize("identity", ["../../etc/passwd", "a/b", "", "时刻", "x" * 300])
+def test_an_identity_cannot_name_a_file_elsewhere(tmp_path: Path, identity: str) -> None:
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    locks = Liveness(folder)
+    locks.hold(identity)
+    assert [path.parent for path in tmp_path.rglob("*.lock")] == [folder]
+    assert not Liveness(folder).is_gone(identity)
+    locks.drop(identity)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_rescued_sessions_file_is_removed(tmp_path: Path) -> None:
+    async def rescue() -> None:
+        async with opened(tmp_path / "shike.db") as living:
+            dying = SQLiteStore(tmp_path / "shike.db", clock=living.clock)
+            await dying.open()
+            await join(dying, "them")
+            assert not living.is_gone("them")
+            assert not await living.close_session("them", seen_beat=0, reason="early")
+            await dying.close()
+            assert living.is_gone("them")
+            assert await living.close_session("them", seen_beat=0, reason="gone")
+            await living.free("them", 10)
+            assert list(tmp_path.rglob("*.lock")) == []
+
+    run(rescue())
+
+
+def test_a_good_bye_removes_the_file(tmp_path: Path) -> None:
+    async def leave() -> None:
+        async with opened(tmp_path / "shike.db") as store:
+            await join(store, "me")
+            assert list(tmp_path.rglob("*.lock"))
+            await store.close_session("me", seen_beat=None, reason="bye")
+            assert list(tmp_path.rglob("*.lock")) == []
+
+    run(leave())
+
+
+def test_a_forked_child_is_refused_until_it_opens_the_store_itself(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "shike.db")
+    store.start()
+    store.do("submit", [entry(1)]).result(20)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            try:
+                store.do("find", 1 << 8)
+            except StoreUnavailable:
+                store.start()
+                store.do("submit", [entry(2)]).result(20)
+                store.stop()
+                code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    try:
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert store.do("find", 2 << 8).result(20) is not None
+        store.do("submit", [entry(3)]).result(20)
+    finally:
+        store.stop()
