@@ -11,7 +11,7 @@ import argparse
 import sys
 import time
 
-from tests.sim.fleet import replay, sweep
+from tests.sim.fleet import hunt, replay, sweep
 from tests.sim.mutants import MUTANTS
 
 
@@ -20,7 +20,7 @@ def main() -> int:
     if options.seed is not None:
         return replay(options.seed, options.mutant, trace=options.trace)
     if options.mutants:
-        return _hunt(options.seeds or 50, options.jobs)
+        return _hunt(options.seeds or 50)
     started = time.monotonic()
     total = sweep(range(options.start, options.start + (options.seeds or 40)), options.jobs, say=print)
     print(total.summary(time.monotonic() - started))
@@ -39,16 +39,12 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _hunt(seeds: int, jobs: int) -> int:
+def _hunt(seeds: int) -> int:
     escaped = 0
-    for name in MUTANTS:
-        total = sweep(range(seeds), jobs, mutant=name, stop_at_first=True)
-        if total.bad:
-            first = total.bad[0]
-            print(f"{name:28} seed {first.seed:3}  {first.violations[0]}")
-        else:
-            escaped += 1
-            print(f"{name:28} NOT CAUGHT in {seeds} seeds")
+    for name, mutant in MUTANTS.items():
+        caught = hunt(name, range(seeds))
+        escaped += caught is None
+        print(f"{mutant.promise} {name:24} " + (f"seed {caught[0]}: {caught[1]}" if caught else "NOT CAUGHT"))
     return 1 if escaped else 0
 
 

@@ -49,16 +49,22 @@ class Cluster:
     """Two or three nodes, three or four workers, two clients, an operator, and what befalls them."""
 
     def __init__(
-        self, seed: int, breed: roles.Breed = roles.BREED, *, trace: Callable[[str], None] | None = None
+        self,
+        seed: int,
+        breed: roles.Breed = roles.BREED,
+        *,
+        trace: Callable[[str], None] | None = None,
+        until: str = "",
     ) -> None:
         self.seed = seed
         self.breed = breed
+        self._until = until  # a promise: end the story as soon as it is seen broken
         self._dice = Random(f"shike/{seed}")
         self.loop = SimLoop(self._own_dice())
         self.weather = Weather()
         self.effects = Effects(lambda words: self.watch.note(words))
         self.store_clock = SkewedClock(self.loop.time)
-        self.store = breed.store(self.store_clock)
+        self.store = breed.store(self.store_clock, virtual_buckets=self._dice.choice((1, 64)))
         self.store_process = Process("store")
         self.watch = Watch(self.loop.time, self.store_clock.wall, self._find, LEASE_SECONDS)
         self.watch.trace = trace
@@ -110,6 +116,8 @@ class Cluster:
             machine.boot()
         for strike in script(self._dice, len(self.crew), CHAOS_SECONDS, STRIKES):
             await asyncio.sleep(strike.at - self.loop.time())
+            if self._until and any(line.startswith(self._until) for line in self.watch.violations):
+                return
             self._strike(strike)
         await asyncio.sleep(CHAOS_SECONDS - self.loop.time())
         self._heal()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct, field
 
 from tests.sim.cluster import Cluster, Report
-from tests.sim.mutants import breed
+from tests.sim.mutants import MUTANTS, breed
 
 SHOWN_MAX = 8  # violations of one seed that are printed
 SAY_EVERY = 20
@@ -59,30 +59,30 @@ class Total(Struct):
         return f"{self.line()}\nfaults: {faults}\n{wall_seconds:.1f} s, {speed:,.0f} x real time, digest {self.digest}"
 
 
-def sweep(
-    seeds: Iterable[int],
-    jobs: int = 1,
-    *,
-    mutant: str = "",
-    stop_at_first: bool = False,
-    say: Callable[[str], None] = lambda line: None,
-) -> Total:
-    """Run all seeds, in order of seed; tell of each bad one at once, with the command that replays it."""
+def sweep(seeds: Iterable[int], jobs: int = 1, say: Callable[[str], None] = lambda line: None) -> Total:
+    """Run all seeds, in order; tell of each bad one at once, with the command that replays it."""
     total = Total()
-    for report in _reports(seeds, jobs, mutant):
+    for report in _reports(seeds, jobs):
         total.add(report)
-        if report.violations:
-            for line in describe(report, mutant):
-                say(line)
-            if stop_at_first:
-                break
+        for line in describe(report) if report.violations else ():
+            say(line)
         if total.seeds % SAY_EVERY == 0:
             say(total.line())
     return total
 
 
-def _reports(seeds: Iterable[int], jobs: int, mutant: str) -> Iterator[Report]:
-    work = ((seed, mutant) for seed in seeds)
+def hunt(mutant: str, seeds: Iterable[int]) -> tuple[int, str] | None:
+    """The first seed that sees the planted bug break its promise, and how; None: it escaped."""
+    promise = MUTANTS[mutant].promise
+    for seed in seeds:
+        for violation in _run((seed, mutant)).violations:
+            if violation.startswith(promise):
+                return seed, violation
+    return None
+
+
+def _reports(seeds: Iterable[int], jobs: int) -> Iterator[Report]:
+    work = ((seed, "") for seed in seeds)
     if jobs <= 1:
         yield from map(_run, work)
         return
@@ -93,7 +93,7 @@ def _reports(seeds: Iterable[int], jobs: int, mutant: str) -> Iterator[Report]:
 def _run(work: tuple[int, str]) -> Report:
     seed, mutant = work
     with quiet():
-        return Cluster(seed, breed(mutant)).run()
+        return Cluster(seed, breed(mutant), until=MUTANTS[mutant].promise if mutant else "").run()
 
 
 class quiet:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from shike.clock import MICROS, Clock
@@ -17,10 +18,12 @@ from shike.model import Bucket, SessionState, State
 from shike.runtime import Runtime
 from shike.scheduler.node import Node
 from shike.scheduler.rescue import Rescuer
+from shike.session import Member
 from shike.store.base import Ack, Answer, Batch, Beat, BeatReply, Claim, Entry, Freed, Hint, Plan, Submitted
 from shike.store.memory import MemoryStore
-from tests.sim.machines import Machine, Main
-from tests.sim.roles import BREED, Breed, Tasks, live_as_node
+from shike.worker.worker import Worker
+from tests.sim.machines import Machine
+from tests.sim.roles import BREED, Breed, live_as_node, worker
 
 
 class AckByState(MemoryStore):
@@ -73,8 +76,8 @@ class ClientClockStore(MemoryStore):
 class MomentWithoutIdentity(MemoryStore):
     """P1. A plan is an insert: told twice, or by two, it makes two runs of one moment."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: Clock, **named: Any) -> None:
+        super().__init__(clock, **named)
         self._rows = count(1 << 54)
 
     async def plan(self, plan: Plan) -> bool:
@@ -142,8 +145,8 @@ class LostClaimKept(MemoryStore):
 class BehindTheFloor(MemoryStore):
     """P1. What was looked at is never looked at again: a commit behind that floor is never seen."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: Clock, **named: Any) -> None:
+        super().__init__(clock, **named)
         self._floor = 0
 
     async def claim(self, claim: Claim) -> Batch:
@@ -170,8 +173,8 @@ class RevivedSession(MemoryStore):
         return await super().beat(beat)
 
 
-class RepeatBurnsNothing(MemoryStore):
-    """P4. A rescued run is granted again under its old token, so that outside fences cannot tell."""
+class OldToken(MemoryStore):
+    """P6. A rescued run is granted again under its old token, so that fences outside cannot tell."""
 
     async def free(self, session: str, limit: int) -> Freed:
         freed = await super().free(session, limit)
@@ -209,45 +212,60 @@ class SilentSkip(MemoryStore):
         return await super().plan(replace(plan, ranges=()))
 
 
-def _with_store(name: str, store: Callable[[Clock], MemoryStore]) -> Breed:
-    return replace(BREED, name=name, store=store)
+def sleepwalker(worker: Worker, member: Member) -> None:
+    """P4. A worker believes in its lease however long it slept, and begins what others have taken over."""
+    setattr(member, "valid", lambda: True)  # noqa: B010
+    worker.slots.valid = member.valid
 
 
-def _with_rescuer(name: str, rescuer: type[Rescuer], store: Callable[[Clock], MemoryStore] = MemoryStore) -> Breed:
-    def node(tasks: Tasks) -> Main:
-        async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
-            await live_as_node(machine, store, runtime, plant)
+class Mutant(Struct, frozen=True):
+    """A planted bug and the promise it breaks: only a violation of that very promise counts as caught."""
 
-        return main
+    promise: str
+    breed: Breed
 
+
+def _store(name: str, promise: str, store: type[MemoryStore]) -> Mutant:
+    return Mutant(promise, replace(BREED, name=name, store=store))
+
+
+def _rescuer(name: str, promise: str, rescuer: type[Rescuer], store: type[MemoryStore] = MemoryStore) -> Mutant:
     def plant(node: Node) -> None:
         sound = node.rescuer
         node.rescuer = rescuer(sound._store, sound._member, sound._clock, sound._lease_seconds)
 
-    return Breed(name, store, node, BREED.worker)
+    async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
+        await live_as_node(machine, store, runtime, plant)
+
+    return Mutant(promise, Breed(name, store, lambda tasks: main, BREED.worker))
 
 
-MUTANTS: dict[str, Breed] = {
-    breed.name: breed
-    for breed in (
-        _with_store("ack-by-state", AckByState),
-        _with_store("ack-by-id", AckById),
-        _with_rescuer("client-clock", ClientClock, ClientClockStore),
-        _with_store("moment-without-identity", MomentWithoutIdentity),
-        _with_rescuer("no-rescue", NoRescue),
-        _with_store("ack-on-fetch", AckOnFetch),
-        _with_store("early-grant", EarlyGrant),
-        _with_store("lost-claim-kept", LostClaimKept),
-        _with_store("behind-the-floor", BehindTheFloor),
-        _with_store("revived-session", RevivedSession),
-        _with_store("old-token", RepeatBurnsNothing),
-        _with_store("nobody-wakes", NobodyWakes),
-        _with_store("same-epoch", SameEpoch),
-        _with_store("silent-skip", SilentSkip),
+def _worker(name: str, promise: str, plant: Callable[[Worker, Member], None]) -> Mutant:
+    return Mutant(promise, replace(BREED, name=name, worker=lambda tasks, slots: worker(tasks, slots, plant)))
+
+
+MUTANTS: dict[str, Mutant] = {
+    mutant.breed.name: mutant
+    for mutant in (
+        _store("ack-by-state", "P3", AckByState),
+        _store("ack-by-id", "P3", AckById),
+        _rescuer("client-clock", "P3", ClientClock, ClientClockStore),
+        _store("moment-without-identity", "P1", MomentWithoutIdentity),
+        _rescuer("no-rescue", "P1", NoRescue),
+        _store("ack-on-fetch", "P1", AckOnFetch),
+        _store("early-grant", "P2", EarlyGrant),
+        _store("lost-claim-kept", "P1", LostClaimKept),
+        _store("behind-the-floor", "P1", BehindTheFloor),
+        _store("revived-session", "P3", RevivedSession),
+        _worker("sleepwalker", "P4", sleepwalker),
+        _store("old-token", "P6", OldToken),
+        _store("nobody-wakes", "P5", NobodyWakes),
+        _store("same-epoch", "P6", SameEpoch),
+        _store("silent-skip", "P7", SilentSkip),
     )
 }
 
 
 def breed(mutant: str) -> Breed:
     """The cluster with this bug planted; empty: as shipped."""
-    return MUTANTS[mutant] if mutant else BREED
+    return MUTANTS[mutant].breed if mutant else BREED

@@ -11,7 +11,6 @@ from typing import Any
 
 from msgspec import Struct
 
-from shike.clock import Clock
 from shike.errors import StoreError
 from shike.runtime import Runtime
 from shike.scheduler.node import Node
@@ -37,11 +36,14 @@ async def join(member: Member) -> None:
             await asyncio.sleep(JOIN_SECONDS)
 
 
-def worker(tasks: Tasks, slots: int) -> Main:
+def worker(tasks: Tasks, slots: int, plant: Callable[[Worker, Member], None] = lambda worker, member: None) -> Main:
+    """A worker's life; `plant` may put a bug into it before it starts."""
+
     async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
         member = Member(store, runtime, kind="worker", name=machine.name)
         await join(member)
         mine = Worker(store, runtime, member, tasks, slots=slots, queues=[QueueShare(name) for name in QUEUES])
+        plant(mine, member)
         await mine.start()
         await asyncio.get_running_loop().create_future()
 
@@ -68,7 +70,7 @@ class Breed(Struct, frozen=True):
     """How the parts of a cluster are made."""
 
     name: str
-    store: Callable[[Clock], MemoryStore]
+    store: type[MemoryStore]
     node: Callable[[Tasks], Main]
     worker: Callable[[Tasks, int], Main]
 

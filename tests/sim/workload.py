@@ -94,7 +94,7 @@ class Clients:
         key = f"order-{draw.randrange(20)}" if draw.random() < 0.1 else ""
         args = msgspec.json.encode({"seconds": round(draw.uniform(1.0, 15.0), 3)}) if task == "slow" else b"{}"
         run = Run(
-            version=RECORD_VERSION, id=ids.next(0), task=task, args=args, queue=draw.choice(QUEUES),
+            version=RECORD_VERSION, id=ids.next(draw.randrange(256)), task=task, args=args, queue=draw.choice(QUEUES),
             band=draw.randrange(1, 6), key=key, options=FAIL_UNKNOWN if task == "once" else b"",
         )  # fmt: skip
         delay = draw.choice((0.0, 0.0, draw.uniform(0.0, 3.0), draw.uniform(0.0, 40.0)))

@@ -1,0 +1,57 @@
+"""The cluster under faults keeps P1–P7: with fresh seeds, with seeds that once failed, and alike on every machine."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from random import SystemRandom
+
+import pytest
+
+from tests.sim.fleet import describe, sweep
+
+HERE = Path(__file__).parent
+FRESH_SEEDS = int(os.environ.get("SHIKE_SIM_SEEDS", "4"))
+PARTS = 2  # so that two processes of pytest can share the work
+
+
+def corpus() -> list[int]:
+    lines = (HERE / "corpus.txt").read_text(encoding="utf-8").splitlines()
+    return [int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_fresh_seeds_break_no_promise(part: int) -> None:
+    start = SystemRandom().randrange(1_000_000_000)
+    seeds = range(start + part, start + FRESH_SEEDS, PARTS)
+    total = sweep(seeds)
+    assert not total.bad, "\n".join(line for report in total.bad for line in describe(report))
+
+
+@pytest.mark.parametrize("seed", corpus())
+def test_a_seed_that_once_failed_stays_mended(seed: int) -> None:
+    total = sweep([seed])
+    assert not total.bad, "\n".join(describe(total.bad[0]))
+
+
+def test_a_seed_is_not_quiet() -> None:
+    """Were the faults lost by mistake, nothing else here would notice."""
+    total = sweep([0])
+    assert total.faults.keys() >= {"kill", "pause", "partition", "skew", "lost answer", "slow call", "late commit"}
+    assert total.faults.total() >= 50
+    assert total.firings > 300
+    assert total.rescues > 0
+
+
+def test_the_same_seed_tells_the_same_story_whatever_the_hash_seed() -> None:
+    def digest(hash_seed: str) -> str:
+        command = [sys.executable, "-m", "tests.sim", "--seed", "11"]
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        done = subprocess.run(
+            command, cwd=HERE.parent.parent, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.rpartition("digest ")[2]
+
+    assert digest("0") == digest("1")
