@@ -8,7 +8,7 @@
             h.advance("1m")
             assert orders.state(7) == "cancelled"
 
-Nothing sleeps: an hour takes as long as the work in it. Sync handlers run inline, one after the other.
+Nothing sleeps: a week takes as long as the work in it. Sync handlers run one after the other.
 """
 
 from __future__ import annotations

@@ -5,45 +5,51 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from shike.app import Shike
 from shike.call import Call, Duration, Handle, Task
-from shike.clock import MICROS, to_datetime, to_micros
+from shike.clock import MICROS, WALL_MAX, to_datetime, to_micros
 from shike.engine import Engine, Roles
 from shike.errors import BadTime
 from shike.model import Ended, Executor, Live
 from shike.runtime import Role, RoleFunction, Runtime
 from shike.store.base import RunFilter
 from shike.store.memory import MemoryStore
+from shike.testing.aside import TurnsPool, aside
 from shike.testing.loop import VirtualLoop
 from shike.trigger.duration import parse_duration
-from shike.worker.context import running
-from shike.worker.executor import Call as HandlerCall
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 START = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
+LEASE_SECONDS = 100 * 366 * 86_400.0  # one process, which never dies: its lease must outlive every leap
+STEP_SECONDS = 1.0  # how far time goes at once where something may happen
+PATIENCE = 200  # looks at runs that are due and that nobody takes: a paused queue, say
 
 
 class LoopClock:
-    """Wall and monotonic time, both taken from a virtual loop."""
+    """Wall and monotonic time, both taken from a virtual loop, and ahead of it by all leaps."""
 
     def __init__(self, loop: VirtualLoop, start: int) -> None:
         self._loop = loop
         self._start = start
+        self._leapt = 0  # µs
 
     def wall(self) -> int:
-        return self._start + round(self._loop.time() * MICROS)
+        return self._start + self._leapt + round(self._loop.time() * MICROS)
 
     def monotonic(self) -> float:
-        return self._loop.time()
+        return self._loop.time() + self._leapt / MICROS
 
     def boot(self) -> float:
-        return self._loop.time()
+        return self.monotonic()
+
+    def leap(self, micros: int) -> None:
+        """Let time pass in which nothing happens, without a turn of the loop."""
+        self._leapt += max(micros, 0)
 
 
 class VirtualRuntime(Runtime):
@@ -58,24 +64,6 @@ class VirtualRuntime(Runtime):
         failed: Callable[[BaseException], None] | None = None,
     ) -> Role:
         return super().start(function, name, apart=False, failed=failed)
-
-
-class InlinePool:
-    """Runs sync handlers where they are called: no threads, so nothing happens at the same time."""
-
-    def __init__(self, kind: Executor) -> None:
-        self.kind = kind
-        self.size = 1
-
-    async def run(self, call: HandlerCall) -> Any:
-        handler = call.definition.handler
-        assert handler is not None
-        context = copy_context()
-        context.run(running.set, call.context)
-        return context.run(handler, *call.args, **call.kwargs)
-
-    async def close(self) -> None:
-        """There is nothing to close."""
 
 
 class Harness:
@@ -98,9 +86,9 @@ class Harness:
 
     async def _start(self, runtime: Runtime) -> Engine:
         await self.app.store_schedules()
-        pools = {kind: InlinePool(kind) for kind in (Executor.THREAD, Executor.PROCESS)}
-        codec, events = self.app.client.codec, self.app.events
-        engine = Engine(self.store, runtime, self.app.tasks, Roles(), pools=pools, codec=codec, events=events)
+        pools = {kind: TurnsPool(kind) for kind in (Executor.THREAD, Executor.PROCESS)}
+        codec, events, roles = self.app.client.codec, self.app.events, Roles(lease_seconds=LEASE_SECONDS)
+        engine = Engine(self.store, runtime, self.app.tasks, roles, pools=pools, codec=codec, events=events)
         await engine.start()
         return engine
 
@@ -113,6 +101,9 @@ class Harness:
         self._loop.close()
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        handler = aside.get()
+        if handler is not None:
+            return cast(T, handler.ask(work))
         return self._loop.run_until_complete(work)
 
     # ------------------------------------------------------------ what tests use
@@ -122,13 +113,18 @@ class Harness:
         """The virtual wall clock."""
         return to_datetime(self._clock.wall())
 
+    @property
+    def turns(self) -> int:
+        """How many turns the event loop has made: what a test costs, whatever the machine."""
+        return self._loop.turns
+
     def advance(self, duration: Duration) -> None:
         """Let time pass; everything that becomes due in it runs at its moment, in order."""
         micros = parse_duration(duration)
         if micros < 0:
             raise BadTime("time cannot pass backwards")
-        self._do(asyncio.sleep(micros / MICROS))
-        self.run_due()
+        assert self._engine is not None
+        self._do(self._pass(self._engine, self._clock.wall() + micros))
 
     def advance_to(self, when: datetime) -> None:
         """Let time pass until an instant."""
@@ -139,15 +135,46 @@ class Harness:
         assert self._engine is not None
         self._do(self._quiet(self._engine))
 
-    async def _quiet(self, engine: Engine) -> None:
-        for _ in range(20):  # commits tell listeners in the next turns of the loop
-            await asyncio.sleep(0)
-        while True:
-            assert engine.worker is not None
-            for _ in range(20):
+    async def _pass(self, engine: Engine, until: int) -> None:
+        """Let time pass: in steps where something may happen, in leaps where nothing can."""
+        await self._quiet(engine, wait=False)
+        while (left := until - self._clock.wall()) > 0:
+            still = await self._still(until) - round(STEP_SECONDS * MICROS)
+            if still > STEP_SECONDS * MICROS:
+                self._clock.leap(still)
+                self._notice_leap(engine)
+            else:
+                await asyncio.sleep(min(left / MICROS, STEP_SECONDS))
+        await self._quiet(engine, wait=False)
+
+    async def _still(self, until: int) -> int:
+        """For how many µs nothing can happen: no handler is under way, no run is due, no schedule to be planned."""
+        counts = await self.store.counts()
+        if counts.eligible or counts.running:
+            return 0
+        last, now = self.store.virtual_buckets - 1, self._clock.wall()
+        due = await self.store.due(0, last, now, WALL_MAX, 1)
+        gated = await self.store.gated(0, last, now, WALL_MAX, 1)
+        to_plan = await self.store.to_plan(0, last, WALL_MAX, 1)
+        nexts = [at for at, _ in due] + [run.run_at for run in gated] + [planned.plan_at for planned in to_plan]
+        return min([until, *nexts]) - now
+
+    def _notice_leap(self, engine: Engine) -> None:
+        """Roles sleep by the loop's time, which stood still: have them look at the clock."""
+        assert engine.node is not None
+        engine.node.planner.look()
+        engine.node.scanner.start_over()
+
+    async def _quiet(self, engine: Engine, *, wait: bool = True) -> None:
+        """Until nothing is due. `wait`: nor under way, however long that takes."""
+        worker = engine.worker
+        assert worker is not None
+        for _ in range(PATIENCE):
+            for _ in range(20):  # commits tell listeners in the next turns of the loop
                 await asyncio.sleep(0)
-            counts = await self.store.counts()
-            if not counts.eligible and not engine.worker.slots.busy and not len(engine.worker.acks):
+            while worker.slots.queued or len(worker.acks) or (wait and worker.slots.busy):
+                await asyncio.sleep(0.001)
+            if not (await self.store.counts()).eligible:
                 return
             await asyncio.sleep(0.001)
 

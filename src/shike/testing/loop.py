@@ -29,6 +29,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._virtual = 0.0
+        self.turns = 0
         self._selector = _Jump(self)
         self._clock_resolution = 1e-9
 
@@ -38,6 +39,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def pass_(self, seconds: float) -> None:
         """Let time pass without running anything."""
         self._virtual += max(seconds, 0.0)
+        self.turns += 1
 
     def _process_events(self, event_list: list[Any]) -> None:
         """There are none."""

@@ -11,7 +11,7 @@ import pytest
 import shike
 from shike.app import Shike
 from shike.errors import RunFailed
-from shike.model import State
+from shike.model import Live, State
 from shike.testing import Harness, harness
 from shike.worker.outcome import Snooze
 
@@ -119,3 +119,93 @@ def test_the_pytest_fixture_makes_harnesses(app: Shike, shike_harness: Callable[
         return "hello"
 
     assert shike_harness(app).submit(hello.bind()).result() == "hello"
+
+
+def test_a_sync_handler_submits_and_waits_as_in_production(app: Shike) -> None:
+    @app.task(name="double")
+    def double(n: int) -> int:
+        return 2 * n
+
+    @app.task(name="quadruple")
+    def quadruple(n: int) -> int:
+        return double.submit(double.submit(n).result()).result()
+
+    with harness(app) as h:
+        assert h.submit(quadruple.bind(3)).result() == 12
+
+
+def test_a_sync_handler_hears_what_became_of_its_question(app: Shike) -> None:
+    @app.task(name="fail")
+    def fail() -> None:
+        raise ValueError("no luck")
+
+    @app.task(name="ask")
+    def ask() -> str:
+        try:
+            fail.submit().result()
+        except RunFailed as error:
+            return error.reason
+        return "it went well"
+
+    with harness(app) as h:
+        assert h.submit(ask.bind()).result() == "ValueError: no luck"
+
+
+def test_time_leaps_to_a_moment_far_away_and_hits_it(app: Shike) -> None:
+    seen: list[datetime] = []
+
+    @app.task(name="far")
+    async def far() -> None:
+        seen.append(h.now)
+
+    with harness(app) as h:
+        due = h.now + timedelta(days=300)
+        far.in_("300d").submit()
+        turns = h.turns
+        h.advance("299d")
+        assert seen == []
+        h.advance("1d")
+        assert h.now >= due and due <= seen[0] < due + timedelta(milliseconds=5)
+        assert h.turns - turns < 1_000  # a turn a second would be 26 million
+
+
+def test_no_moment_of_a_busy_week_is_leapt_over(app: Shike) -> None:
+    moments: list[datetime | None] = []
+
+    @app.task(name="often")
+    async def often() -> None:
+        moments.append(shike.current().moment)
+
+    app.schedule(often, cron="*/20 * * * *")
+    with harness(app) as h:
+        begin = h.now
+        h.advance("7d")
+    assert moments == [begin + timedelta(minutes=20 * n) for n in range(7 * 24 * 3 + 1)]
+
+
+def test_time_passes_no_further_than_it_was_told_to_though_a_run_goes_on(app: Shike) -> None:
+    import asyncio
+
+    @app.task(name="long")
+    async def long() -> None:
+        for percent in range(100):
+            shike.current().progress(percent)
+            await asyncio.sleep(60)
+
+    with harness(app) as h:
+        begin, handle = h.now, long.submit()
+        h.advance("10m")
+        assert h.now - begin < timedelta(minutes=10, seconds=1)
+        found = h.find(handle)
+        assert isinstance(found, Live) and found.progress in (b"9", b"10")
+
+
+def test_what_nobody_may_take_does_not_stop_the_test(app: Shike) -> None:
+    @app.task(name="stuck")
+    async def stuck() -> None: ...
+
+    with harness(app) as h:
+        h.run(h.store.put("queue/default", b"paused", expect=None))
+        handle = h.submit(stuck.bind())
+        found = h.find(handle)
+        assert isinstance(found, Live) and found.state is State.SCHEDULED
