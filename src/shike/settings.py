@@ -1,0 +1,238 @@
+"""Settings: file < environment < flag, in one table, each value with where it came from.
+
+The file is `shike.toml`, or the table `[tool.shike]` of `pyproject.toml`, in the current folder; the first that is
+there counts, as a whole. An environment variable is called `SHIKE_` and the setting's name in capitals.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+import msgspec
+from msgspec import Struct, field
+
+from shike.bounds import BEAT_SECONDS, LEASE_SECONDS, PROCESSES_MAX, THREADS_MAX
+from shike.errors import BadSetting
+
+PREFIX: Final = "SHIKE_"
+CONFIG_VARIABLE: Final = "SHIKE_CONFIG"
+FILE: Final = "shike.toml"
+PROJECT_FILE: Final = "pyproject.toml"
+DEFAULT: Final = "default"
+SLOTS_MAX: Final = 10_000  # handlers that wait cost memory each; more than this wants more workers
+HISTORY_DAYS_MAX: Final = 3_650.0
+LEASE_SECONDS_MIN: Final = 2 * BEAT_SECONDS  # one beat may be late without harm
+LEASE_SECONDS_MAX: Final = 3_600.0
+LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+SYNCHRONOUS: Final = ("full", "normal", "off")
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Every setting with its default. `MEANING` says what each one does."""
+
+    store: str = "sqlite:///shike.db"
+    namespace: str = "shike"
+    app: str = ""
+    slots: int = 100
+    queues: tuple[str, ...] = ()
+    threads: int = 0
+    processes: int = 1
+    lease_seconds: float = LEASE_SECONDS
+    allow_commands: bool = False
+    log_level: str = "info"
+    history_success_days: float = 7.0
+    history_dead_days: float = 90.0
+    synchronous: str = "full"
+    values: dict[str, str] = field(default_factory=dict)
+
+
+MEANING: Final[dict[str, str]] = {
+    "store": "where the truth is: `sqlite:///relative.db`, `sqlite:////absolute.db` or `memory://`",
+    "namespace": "keeps several Shikes in one store apart",
+    "app": "what commands load that need your tasks: `module:attribute` or `file.py`",
+    "slots": f"runs that one worker works on at once, 1 to {SLOTS_MAX:,}",
+    "queues": "what a worker serves: `mail`, `mail:10` (at most ten at once), `mail:10*3` (three times the share); "
+    "none: every queue that the app's tasks and schedules name",
+    "threads": f"threads for handlers that are not async, up to {THREADS_MAX}; 0: as many as there are slots",
+    "processes": f"child processes, up to {PROCESSES_MAX}, for handlers that ask for one and for runs whose last worker "
+    "died; started when first needed, 0: none",
+    "lease_seconds": "how long a silent process keeps its runs before others take them over",
+    "allow_commands": "whether this worker may start programs (command tasks)",
+    "log_level": ", ".join(f"`{level}`" for level in LOG_LEVELS),
+    "history_success_days": "how long runs that went well are remembered",
+    "history_dead_days": "how long dead letters and the timetable are remembered",
+    "synchronous": "SQLite: `full` survives a power loss, `normal` may lose the last commits at one, `off` the file",
+    "values": "a table of your own: what `${NAME}` in a schedule stands for",
+}
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """Settings and, for each of them, where its value came from: `default`, a file, a variable, or a flag."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+    def given(self, name: str) -> bool:
+        """Whether somebody set it."""
+        return self.origins[name] != DEFAULT
+
+
+def load(
+    folder: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Read all sources. A flag that is None was not given. Raises `BadSetting`, which names the source and the key."""
+    environ = environ or {}
+    found: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.__struct_fields__, DEFAULT)
+    for origin, name, value in (
+        *_from_file(folder or Path(), environ.get(CONFIG_VARIABLE, "")),
+        *_from_environment(environ),
+        *((f"--{name.replace('_', '-')}", name, value) for name, value in (flags or {}).items() if value is not None),
+    ):
+        found[name] = _value(origin, name, value)
+        origins[name] = origin
+    return Loaded(settings=Settings(**found), origins=origins)
+
+
+def store_url(loaded: Loaded) -> str:
+    """The store's URL with the settings that belong into it; what the URL says itself wins."""
+    url, synchronous = loaded.settings.store, loaded.settings.synchronous
+    if not loaded.given("synchronous") or not url.startswith("sqlite:") or "synchronous=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}synchronous={synchronous}"
+
+
+def markdown() -> str:
+    """The table of docs/settings.md."""
+    lines = ["| setting | variable | default | meaning |", "|---|---|---|---|"]
+    for name, meaning in MEANING.items():
+        variable = "" if name == "values" else f"`{PREFIX}{name.upper()}`"
+        lines.append(f"| `{name}` | {variable} | `{_plain(getattr(Settings(), name))}` | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+# ---------------------------------------------------------------- where values come from
+
+
+def _from_file(folder: Path, named: str) -> list[tuple[str, str, Any]]:
+    file, table = _table(folder, named)
+    for name in table:
+        if name not in MEANING:
+            raise BadSetting(f"{file}: {_unknown(name)}")
+    return [(str(file), name, value) for name, value in table.items()]
+
+
+def _table(folder: Path, named: str) -> tuple[Path, dict[str, Any]]:
+    file = Path(named) if named else folder / FILE
+    if named and not file.is_file():
+        raise BadSetting(f"{CONFIG_VARIABLE}={named}: there is no such file")
+    if file.is_file():
+        table = _read(file)
+        return file, table["tool"].get("shike", {}) if file.name == PROJECT_FILE and "tool" in table else table
+    project = folder / PROJECT_FILE
+    tool = _read(project).get("tool", {}) if project.is_file() else {}
+    return project, tool.get("shike", {}) if isinstance(tool, dict) else {}
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{file} is not TOML: {error}") from error
+    except OSError as error:
+        raise BadSetting(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str, Any]]:
+    """Variables that only look like a slip of the pen are refused; others may belong to somebody else."""
+    found = []
+    for variable in sorted(environ):
+        name = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or name == "values":
+            continue
+        if name in MEANING:
+            found.append((variable, name, environ[variable]))
+        elif variable != CONFIG_VARIABLE and get_close_matches(name, MEANING, n=1, cutoff=0.75):
+            raise BadSetting(f"environment: {variable}: {_unknown(name)}")
+    return found
+
+
+def _unknown(name: str) -> str:
+    near = get_close_matches(name, MEANING, n=1)
+    return f"there is no setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"{', '.join(MEANING)} exist")
+
+
+# ---------------------------------------------------------------- what values may be
+
+
+def _value(origin: str, name: str, value: Any) -> Any:
+    if name == "queues" and isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if name == "values" and isinstance(value, dict):
+        value = {key: str(one) if isinstance(one, int | float) else one for key, one in value.items()}
+    if _TYPES[name] is bool and isinstance(value, str):
+        value = _SWITCH.get(value.lower(), value)
+    try:
+        value = msgspec.convert(value, _TYPES[name], strict=not isinstance(value, str))
+    except msgspec.ValidationError as error:
+        raise BadSetting(f"{origin}: {name} = {_plain(value)}: {_lower(str(error))}") from None
+    wrong = _CHECKS[name](value) if name in _CHECKS else ""
+    if wrong:
+        raise BadSetting(f"{origin}: {name} = {_plain(value)}: {wrong}")
+    return value
+
+
+def _between(low: float, high: float) -> Callable[[Any], str]:
+    return lambda value: "" if low <= value <= high else f"it must lie between {low:g} and {high:g}"
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[Any], str]:
+    return lambda value: "" if value in words else f"it is one of {', '.join(words)}"
+
+
+def _queues(value: tuple[str, ...]) -> str:
+    from shike.errors import BadInput
+    from shike.worker.claims import QueueShare
+
+    try:
+        for text in value:
+            QueueShare.parse(text)
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+_TYPES: Final = get_type_hints(Settings)
+_SWITCH: Final = {"yes": True, "on": True, "no": False, "off": False}
+_CHECKS: Final[dict[str, Callable[[Any], str]]] = {
+    "store": lambda value: "" if value else "it cannot be empty",
+    "slots": _between(1, SLOTS_MAX),
+    "queues": _queues,
+    "threads": _between(0, THREADS_MAX),
+    "processes": _between(0, PROCESSES_MAX),
+    "lease_seconds": _between(LEASE_SECONDS_MIN, LEASE_SECONDS_MAX),
+    "log_level": _one_of(LOG_LEVELS),
+    "history_success_days": _between(0, HISTORY_DAYS_MAX),
+    "history_dead_days": _between(0, HISTORY_DAYS_MAX),
+    "synchronous": _one_of(SYNCHRONOUS),
+}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={one}" for key, one in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
