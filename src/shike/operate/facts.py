@@ -1,0 +1,111 @@
+"""Runs as operators see them: ids are texts, times are datetimes, what is not known is left out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shike.clock import MICROS, to_datetime
+from shike.model import IN_LANE, NEVER, Attempt, Ended, Live, State
+from shike.store.codec import Codec, Plain
+
+RUN_ID_MAX = (1 << 63) - 1
+
+
+class RunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run, live or ended."""
+
+    id: str
+    task: str
+    state: str
+    queue: str
+    band: int
+    due_at: datetime | None
+    run_at: datetime | None = None  # live: when it is eligible
+    started_at: datetime | None = None  # of the last attempt
+    ended_at: datetime | None = None
+    late_seconds: float | None = None  # from due_at to the start of the first attempt, where that is known
+    attempts: int = 0
+    schedule: str = ""
+    moment: datetime | None = None
+    key: str = ""
+    owner: str = ""
+    reason: str = ""
+    replay_of: str = ""
+    replayed_as: str = ""
+    arguments: Any = None
+    result: Any = None
+    progress: Any = None
+
+
+def instant(micros: int) -> datetime | None:
+    """A datetime, or None where none is set."""
+    return None if micros == NEVER else to_datetime(micros)
+
+
+def state_now(known: Live | Ended, now: int) -> State:
+    """The state in words of the model: what is in a lane and eligible is PENDING."""
+    if isinstance(known, Live) and known.state in IN_LANE and known.run_at <= now:
+        return State.PENDING if known.state is not State.FAILED else State.FAILED
+    return known.state
+
+
+def run_facts(known: Live | Ended, now: int, *, codec: Codec | None = None, full: bool = False) -> RunFacts:
+    """What a list shows of a run; with `full` also its arguments, result and progress."""
+    run = known.run
+    ended = known if isinstance(known, Ended) else None
+    live = known if isinstance(known, Live) else None
+    last = last_attempt(known)
+    started_at = last.started_at if last is not None else NEVER
+    return RunFacts(
+        id=str(run.id),
+        task=run.task,
+        state=state_now(known, now).name,
+        queue=run.queue,
+        band=live.band if live is not None else run.band,
+        due_at=instant(run.due_at),
+        run_at=instant(live.run_at) if live is not None else None,
+        started_at=instant(started_at),
+        ended_at=instant(ended.ended_at) if ended is not None else None,
+        late_seconds=(started_at - run.due_at) / MICROS
+        if last is not None and last.number == 1 and started_at
+        else None,
+        attempts=known.attempts,
+        schedule=run.schedule,
+        moment=instant(run.moment),
+        key=run.key,
+        owner=run.owner,
+        reason=ended.reason if ended is not None else live.cancel if live is not None else "",
+        replay_of=_id(run.replay_of),
+        replayed_as=_id(ended.replayed_as) if ended is not None else "",
+        arguments=readable(run.args, codec) if full else None,
+        result=readable(ended.result, codec) if full and ended is not None else None,
+        progress=readable(live.progress) if full and live is not None else None,
+    )
+
+
+def last_attempt(known: Live | Ended) -> Attempt | None:
+    """The attempt that ended a run, where one was made."""
+    if not isinstance(known, Ended) or not known.trace:
+        return None
+    return _attempt.decode(known.trace)
+
+
+def readable(packed: bytes, codec: Codec | None = None) -> Any:
+    """JSON as values; what this process has no codec for is told by its size."""
+    if not packed:
+        return None
+    try:
+        return msgspec.json.decode((codec or Plain()).decode(packed))
+    except (ValueError, msgspec.MsgspecError):
+        return f"<{len(packed)} bytes that only the app's codec can read>"
+
+
+def _id(run_id: int) -> str:
+    return str(run_id) if run_id else ""
+
+
+_attempt = msgspec.msgpack.Decoder(Attempt)

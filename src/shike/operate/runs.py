@@ -1,0 +1,214 @@
+"""Look at runs, take them back, run them again, move them, watch them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from shike.bounds import SLEEP_SECONDS_MAX
+from shike.call import check_band
+from shike.client import Client
+from shike.clock import MICROS, to_micros
+from shike.errors import BadInput, Conflict, NotFound
+from shike.model import NEVER, TERMINAL, Attempt, Ended, Live, Misfire, Options, Run, State
+from shike.operate.facts import RUN_ID_MAX, RunFacts, instant, run_facts, state_now
+from shike.store.base import Answer, Entry, Hint, HintKind, Move, Replayed, RunFilter, Store
+
+
+class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a run's timeline."""
+
+    at: datetime | None
+    what: str
+    words: str = ""
+
+
+def run_id_of(text: str) -> int:
+    """The id a person typed; raises `BadInput`."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= RUN_ID_MAX:
+        raise BadInput(f"{text!r} is no run id; `shike runs list` shows them")
+    return int(text)
+
+
+async def find(store: Store, run_id: int) -> Live | Ended:
+    """The run of that id; raises `NotFound`."""
+    known = await store.find(run_id)
+    if known is None:
+        raise NotFound(f"there is no run {run_id}: never submitted here, or its history was dropped")
+    return known
+
+
+async def listing(client: Client, wanted: RunFilter) -> list[RunFacts]:
+    """Runs, newest first."""
+    store = await client.store()
+    now = await store.now()
+    return [run_facts(known, now) for known in await store.runs(wanted)]
+
+
+async def show(client: Client, run_id: int) -> tuple[RunFacts, list[Step]]:
+    """Everything about one run, and its life so far."""
+    store = await client.store()
+    known = await find(store, run_id)
+    attempts = await store.attempts(run_id)
+    now = await store.now()
+    return run_facts(known, now, codec=client.codec, full=True), timeline(known, attempts, now)
+
+
+def timeline(known: Live | Ended, attempts: Sequence[Attempt], now: int) -> list[Step]:
+    """The life of a run in order of time: what was written down, and nothing that was guessed."""
+    run = known.run
+    steps = [
+        (run.created_at, "created", f"by {run.schedule}, moment {instant(run.moment)}" if run.schedule else ""),
+        (run.due_at, "due", ""),
+    ]
+    for attempt in attempts:
+        steps += _attempt_steps(attempt)
+    if isinstance(known, Ended):
+        words = f"replayed as {known.replayed_as}" if known.replayed_as else known.reason
+        steps.append((known.ended_at, known.state.name.lower(), words))
+    else:
+        steps.append((now, f"{state_now(known, now).name.lower()} now", _live_words(known, now)))
+    order = sorted(range(len(steps)), key=lambda place: (steps[place][0], place))
+    return [Step(at=instant(steps[place][0]), what=steps[place][1], words=steps[place][2]) for place in order]
+
+
+def _attempt_steps(attempt: Attempt) -> list[tuple[int, str, str]]:
+    who = f" by {attempt.worker}" if attempt.worker else ""
+    steps = [(attempt.claimed_at, "claimed", f"attempt {attempt.number}, token {attempt.token}{who}")]
+    if attempt.started_at:
+        steps.append((attempt.started_at, "started", f"attempt {attempt.number}"))
+    steps += [(at, f"step {name}", f"{micros / MICROS:.3f} s") for name, at, micros in attempt.steps]
+    took = f"after {(attempt.ended_at - attempt.started_at) / MICROS:.3f} s" if attempt.started_at else "not started"
+    how = attempt.state.name.lower()
+    steps.append((attempt.ended_at, f"attempt {how}", ": ".join(filter(None, (took, attempt.error)))))
+    return steps
+
+
+def _live_words(known: Live, now: int) -> str:
+    if known.cancel:
+        return f"asked to stop: {known.cancel}"
+    if known.state is State.WAITING:
+        return f"waits for the permit {known.run.gate}"
+    if known.run_at > now:
+        return f"eligible in {(known.run_at - now) / MICROS:.1f} s"
+    return "its last worker died; it is claimed alone next" if known.suspect else ""
+
+
+async def cancel(client: Client, run_id: int, reason: str) -> Answer:
+    """Take a run back (ACCEPTED), or ask it to stop where it runs (ASKED). Raises `Conflict` if it is over."""
+    store = await client.store()
+    known = await find(store, run_id)
+    if isinstance(known, Ended):
+        raise Conflict(f"run {run_id} is over: {known.state.name}")
+    return _heard(run_id, await client.cancel(run_id, reason))
+
+
+async def move(client: Client, run_id: int, *, at: datetime | None = None, band: int | None = None) -> Answer:
+    """Make a run eligible at another time or in another band. Raises `Conflict` for one that runs or is over."""
+    store = await client.store()
+    known = await find(store, run_id)
+    if not isinstance(known, Live) or known.state is State.RUNNING:
+        raise Conflict(f"run {run_id} is {known.state.name}: only what waits can be moved")
+    if at is None and band is None:
+        raise BadInput("say where to: a time, a band, or both")
+    wanted = Move(
+        run_id=run_id,
+        version=known.version,
+        to=State.SCHEDULED,
+        run_at=None if at is None else to_micros(at),
+        band=None if band is None else check_band(band),
+    )
+    (answer,) = await store.move([wanted])
+    return _heard(run_id, answer)
+
+
+def _heard(run_id: int, answer: Answer) -> Answer:
+    if answer in (Answer.REFUSED, Answer.UNKNOWN):
+        raise Conflict(f"run {run_id} changed in between; look at it again")
+    return answer
+
+
+async def retry(client: Client, run_id: int) -> int:
+    """Run it again: now, where it rests between two attempts; else as a new run with `replay_of`. Gives the id.
+
+    Raises `Conflict` for a run that succeeded, that waits or runs, or whose dead letter was replayed before.
+    """
+    store = await client.store()
+    known = await find(store, run_id)
+    if isinstance(known, Live):
+        if known.state is not State.FAILED:
+            raise Conflict(f"run {run_id} is {known.state.name}: it has not failed")
+        await move(client, run_id, at=instant(await store.now()))
+        return run_id
+    if known.state is State.SUCCESS:
+        raise Conflict(f"run {run_id} succeeded; submit the task again if you want it twice")
+    return await replay(client, known)
+
+
+async def replay(client: Client, ended: Ended) -> int:
+    """A new run of what is over. A dead letter is replayed once: a second time raises `Conflict`."""
+    entry = Entry(
+        again(ended.run, await client.take_id(ended.run.schedule or ended.run.key)),
+        delay_seconds=0.0,
+        effects=(Replayed(ended.run.id),) if ended.state is State.DEAD else (),
+    )
+    (answer,) = await client.deliver([entry])
+    if not answer.fresh:
+        raise Conflict(f"run {ended.run.id} was replayed before, as run {answer.run_id}")
+    return answer.run_id
+
+
+def again(run: Run, run_id: int) -> Run:
+    """The same work under a new id, due now. It keeps its moment and its key, so its handler knows what it is about;
+    misfire and expiry are over, and a fixed delay is not set off a second time."""
+    options = msgspec.json.decode(run.options, type=Options) if run.options else Options()
+    packed = msgspec.json.encode(replace(options, repeat_seconds=None))
+    return replace(
+        run,
+        id=run_id,
+        due_at=NEVER,
+        created_at=NEVER,
+        next_due_at=NEVER,
+        misfire=Misfire.ALL,
+        misfire_seconds=0.0,
+        expires_at=NEVER,
+        replay_of=run.id,
+        options=b"" if packed == b"{}" else packed,
+    )
+
+
+async def follow(client: Client, run_id: int) -> AsyncIterator[RunFacts]:
+    """The run each time that its state, attempt or progress changes, until it is over.
+
+    Hints make it quick, a look each second makes it sure; what changes twice in between is seen once.
+    """
+    store = await client.store()
+    changed = asyncio.Event()
+
+    def hinted(hint: Hint) -> None:
+        if hint.kind is not HintKind.ENDED or run_id in hint.run_ids:
+            changed.set()
+
+    unlisten = store.listen(hinted)
+    try:
+        shown = None
+        while True:
+            changed.clear()
+            known = await find(store, run_id)
+            facts = run_facts(known, await store.now(), codec=client.codec, full=True)
+            if facts != shown:
+                shown = facts
+                yield facts
+            if known.state in TERMINAL:
+                return
+            try:
+                await asyncio.wait_for(changed.wait(), SLEEP_SECONDS_MAX)
+            except TimeoutError:
+                pass
+    finally:
+        unlisten()
