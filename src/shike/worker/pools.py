@@ -8,12 +8,13 @@ from shike.worker.executor import Pool
 
 
 def pools_for(
-    slots: int, *, app_path: str = "", processes: int = 0, allow_commands: bool = False
+    slots: int, *, threads: int = 0, app_path: str = "", processes: int = 0, allow_commands: bool = False
 ) -> dict[Executor, Pool]:
-    """Threads always; processes where the app can be imported by its path; commands only where they are allowed."""
+    """Threads always (0: as many as slots); processes where the app can be imported by its path; commands only where
+    they are allowed."""
     from shike.worker.threads import ThreadPool
 
-    pools: dict[Executor, Pool] = {Executor.THREAD: ThreadPool(min(slots, THREADS_MAX))}
+    pools: dict[Executor, Pool] = {Executor.THREAD: ThreadPool(min(threads or slots, THREADS_MAX))}
     if app_path and processes:
         from shike.worker.processes import ProcessPool
 

@@ -1,0 +1,88 @@
+"""All commands by name, each loaded when it is asked for; and how their ends become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from cyclopts import App, CycloptsError
+
+from shike import __version__
+from shike.errors import BadInput, Conflict, NotFound, ShikeError, StoreError
+
+FINE: Final = 0
+FOUND: Final = 1  # the command worked, and something needs a look: a hole, a failed run, a warning
+BAD_INPUT: Final = 2
+STORE_TROUBLE: Final = 3
+INTERRUPTED: Final = 130
+
+COMMANDS: Final = {  # in the order in which the help shows them
+    "up": ("shike.cli.up:up", "Schedule and work, in this one process."),
+    "scheduler": ("shike.cli.up:scheduler", "Only plan, wake and rescue; workers run elsewhere."),
+    "worker": ("shike.cli.up:worker", "Only work; schedulers run elsewhere."),
+    "submit": ("shike.cli.submit:submit", "Store one run of a task."),
+    "runs": ("shike.cli.runs:app", "List, show, cancel, retry, move and follow runs."),
+    "schedules": ("shike.cli.schedules:app", "List, pause, resume, backfill, simulate and delete schedules."),
+    "dead": ("shike.cli.dead:app", "List, replay and drop dead letters."),
+    "queues": ("shike.cli.queues:app", "List, pause and resume queues."),
+    "cron": ("shike.cli.cron:cron", "Explain a cron expression and list its next moments."),
+    "crontab": ("shike.cli.crontab:crontab", "Run an existing crontab, with history and overlap protection."),
+    "audit": ("shike.cli.audit:audit", "Prove what became of every planned moment."),
+    "config": ("shike.cli.config:app", "Show the settings and where each comes from."),
+    "doctor": ("shike.cli.doctor:doctor", "Look for trouble: the store, the clock, processes, settings."),
+}
+
+
+def make_app() -> App:
+    """The whole command line."""
+    app = App(
+        name="shike",
+        help="The right work, at the right moment, on the right worker.",
+        help_epilogue="Exit codes: 0 well · 1 something found · 2 bad usage or input · 3 store trouble.",
+        version=__version__,
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=False,
+        suppress_keyboard_interrupt=False,
+    )
+    for name, (where, words) in COMMANDS.items():
+        app.command(where, name=name, help=words)
+    return app
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run one command. Errors become one sentence on stderr; with --debug the traceback follows."""
+    try:
+        code = make_app()(list(tokens))
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _tell(f"{_sentence(error)} (`shike --help` shows what there is)", BAD_INPUT)
+    except ShikeError as error:
+        return _tell(str(error), _code_of(error), debug="--debug" in tokens)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    return code if isinstance(code, int) else FINE
+
+
+def _code_of(error: ShikeError) -> int:
+    if isinstance(error, BadInput | NotFound | Conflict):
+        return BAD_INPUT
+    return STORE_TROUBLE if isinstance(error, StoreError) else FOUND
+
+
+def _tell(sentence: str, code: int, *, debug: bool = False) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print(f"shike: {sentence}", file=sys.stderr)
+    return code
+
+
+def _sentence(error: CycloptsError) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,149 @@
+"""`shike runs`: list, show, cancel, retry, move, follow."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from shike.cli import output
+from shike.cli.root import FINE, FOUND
+from shike.cli.times import when
+from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.errors import BadInput
+from shike.model import State
+from shike.operate import runs
+from shike.operate.facts import RunFacts
+from shike.operate.runs import run_id_of
+from shike.store.base import Answer, RunFilter
+
+app = App(name="runs", help="List, show, cancel, retry, move and follow runs.")
+
+LIST_MAX = 10_000
+GOOD = State.SUCCESS.name
+
+
+@app.command(name="list")
+def list_(
+    *,
+    state: Annotated[tuple[str, ...], Parameter(help="Only these: success, dead, pending …")] = (),
+    task: Annotated[str, Parameter(help="Only of this task.")] = "",
+    queue: Annotated[str, Parameter(help="Only of this queue.")] = "",
+    schedule: Annotated[str, Parameter(help="Only of this schedule (group/name).")] = "",
+    key: Annotated[str, Parameter(help="Only with this business key.")] = "",
+    before: Annotated[str, Parameter(help="Go on below this run id.")] = "",
+    limit: Annotated[int, Parameter(help="At most so many.")] = 20,
+    where: Where = ANYWHERE,
+) -> int:
+    """Runs, newest first: live ones and the history."""
+    if not 1 <= limit <= LIST_MAX:
+        raise BadInput(f"--limit {limit}: between 1 and {LIST_MAX:,}")
+    wanted = RunFilter(
+        states=tuple(_state(word) for word in state),
+        task=task,
+        queue=queue,
+        schedule=schedule if "/" in schedule or not schedule else f"default/{schedule}",
+        key=key,
+        before=run_id_of(before) if before else 0,
+        limit=limit,
+    )
+    found = at_desk(where, lambda desk: runs.listing(desk.client, wanted))
+    if where.json:
+        output.as_json({"runs": found})
+    else:
+        rows = [(run.id, run.state, run.task, run.due_at, _late(run), run.attempts or "", run.reason) for run in found]
+        output.table(("id", "state", "task", "due", "late", "attempts", "reason"), rows, empty="no runs")
+    return FINE
+
+
+@app.command
+def show(run_id: str, /, *, where: Where = ANYWHERE) -> int:
+    """One run: what it is, and its life as a timeline. Exit code 1 if it ended without success."""
+    run, steps = at_desk(where, lambda desk: runs.show(desk.client, run_id_of(run_id)))
+    if where.json:
+        output.as_json({"run": run, "timeline": steps})
+    else:
+        _tell(run)
+        print()
+        output.table(
+            ("when", "what", ""), [(output.local(step.at, parts=True), step.what, step.words) for step in steps]
+        )
+    return FOUND if run.state in ("DEAD", "CANCELLED", "SKIPPED") else FINE
+
+
+@app.command
+def cancel(
+    run_id: str, /, *, reason: Annotated[str, Parameter(help="Why.")] = "cancelled by request", where: Where = ANYWHERE
+) -> int:
+    """Take a run back; where it runs already, ask it to stop."""
+    answer = at_desk(where, lambda desk: runs.cancel(desk.client, run_id_of(run_id), reason))
+    words = "asked to stop; its worker says how it ended" if answer is Answer.ASKED else "cancelled"
+    return _say(where, run_id, answer.name, words)
+
+
+@app.command
+def retry(run_id: str, /, *, where: Where = ANYWHERE) -> int:
+    """Run it again now: a dead, cancelled or skipped one as a new run."""
+    new_id = str(at_desk(where, lambda desk: runs.retry(desk.client, run_id_of(run_id))))
+    words = "is tried again now" if new_id == run_id else f"runs again as {new_id}"
+    return _say(where, new_id, "ACCEPTED", words, of=run_id)
+
+
+@app.command
+def move(
+    run_id: str,
+    /,
+    *,
+    at: Annotated[str, Parameter(help="Not before this time.")] = "",
+    band: Annotated[int | None, Parameter(help="Priority band: 0 first … 7.")] = None,
+    where: Where = ANYWHERE,
+) -> int:
+    """Reschedule a waiting run, or change its priority."""
+    instant = when(at) if at else None
+    answer = at_desk(where, lambda desk: runs.move(desk.client, run_id_of(run_id), at=instant, band=band))
+    return _say(where, run_id, answer.name, "moved")
+
+
+@app.command
+def follow(run_id: str, /, *, where: Where = ANYWHERE) -> int:
+    """Watch a run until it is over. Exit code 1 if it ended without success."""
+
+    async def watch(desk: Desk) -> RunFacts:
+        last = None
+        async for run in runs.follow(desk.client, run_id_of(run_id)):
+            last = run
+            if where.json:
+                output.as_json(run)
+            else:
+                words = f" {run.progress}" if run.progress is not None else ""
+                print(f"{run.state}{words}" + (f": {run.reason}" if run.reason else ""), flush=True)
+        assert last is not None
+        return last
+
+    return FINE if at_desk(where, watch).state == GOOD else FOUND
+
+
+def _say(where: Where, run_id: str, answer: str, words: str, *, of: str = "") -> int:
+    if where.json:
+        output.as_json({"run": run_id, "answer": answer, **({"replay_of": of} if of and of != run_id else {})})
+    else:
+        print(f"run {of or run_id} {words}")
+    return FINE
+
+
+def _tell(run: RunFacts) -> None:
+    names = ("id", "task", "state", "reason", "queue", "band", "due_at", "run_at", "late_seconds", "schedule", "moment")
+    more = ("key", "owner", "attempts", "replay_of", "replayed_as", "arguments", "result", "progress")
+    pairs = [(name.removesuffix("_at").replace("_", " "), getattr(run, name)) for name in (*names, *more)]
+    output.facts([(name, output.seconds(value) if name == "late seconds" else value) for name, value in pairs])
+
+
+def _late(run: RunFacts) -> str:
+    return output.seconds(run.late_seconds)
+
+
+def _state(word: str) -> State:
+    try:
+        return State[word.upper()]
+    except KeyError:
+        raise BadInput(f"{word!r} is no state; there are {', '.join(state.name.lower() for state in State)}") from None

@@ -1,0 +1,126 @@
+"""Which store and which app a command works with, and the options that all commands share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from cyclopts import Parameter
+
+from shike.errors import BadInput, StoreUnavailable
+from shike.settings import Loaded, load, store_url
+
+if TYPE_CHECKING:
+    from shike.app import Shike
+    from shike.client import Client
+    from shike.store.base import Store
+
+T = TypeVar("T")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Options of every command that opens a store."""
+
+    store: Annotated[str | None, Parameter(help="URL of the store; else SHIKE_STORE, shike.toml, the app's own.")] = (
+        None
+    )
+    namespace: Annotated[str | None, Parameter(help="Keeps several Shikes in one store apart.")] = None
+    app: Annotated[str | None, Parameter(help="Your app: module:attribute or file.py.")] = None
+    json: Annotated[bool, Parameter(help="Answer in JSON.", negative="")] = False
+    debug: Annotated[bool, Parameter(help="Show the traceback of an error.", negative="")] = False
+
+    def settings(self, **flags: object) -> Loaded:
+        """All settings, with these flags on top."""
+        given = {"store": self.store, "namespace": self.namespace, "app": self.app, **flags}
+        return load(environ=os.environ, flags=given)
+
+
+ANYWHERE = Where()
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What an operator's command works at. Its store is open."""
+
+    loaded: Loaded
+    client: Client
+    store: Store
+    app: Shike | None
+
+
+def at_desk(where: Where, work: Callable[[Desk], Awaitable[T]], *, needs_app: bool = False) -> T:
+    """Open the store, do the work, close it again. Raises `StoreUnavailable` where there is no store yet."""
+
+    async def run() -> T:
+        loaded = where.settings()
+        app = load_app(loaded) if needs_app or (loaded.settings.app and not loaded.given("store")) else None
+        client = app.client if app is not None else _client(loaded)
+        _refuse_missing(app.store_url if app is not None else store_url(loaded), makes=needs_app)
+        try:
+            store = await client.settle_here()
+            return await work(Desk(loaded, client, store, app))
+        finally:
+            await client.close()
+
+    return asyncio.run(run())
+
+
+def load_app(loaded: Loaded) -> Shike:
+    """Import the app and give it the settings that were made outside of it. Raises `ImportFailed`, `BadInput`."""
+    import sys
+
+    from shike.worker.load import load_app as import_app
+    from shike.worker.load import tasks_of
+
+    name = loaded.settings.app
+    if not name:
+        raise BadInput("which app? name it (module:attribute or file.py), or set app in shike.toml or SHIKE_APP")
+    for key, value in loaded.settings.values.items():
+        os.environ.setdefault(key, value)  # where `${NAME}` in a schedule is looked up, in child processes too
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    app: Any = import_app(name)
+    tasks_of(app, name)
+    if loaded.given("store") or loaded.given("synchronous"):
+        app.store_url = store_url(loaded) if loaded.given("store") else _with_synchronous(app.store_url, loaded)
+        app._given_store = None
+    if loaded.given("namespace"):
+        app.namespace = loaded.settings.namespace
+    return app  # type: ignore[no-any-return]
+
+
+def _with_synchronous(url: str, loaded: Loaded) -> str:
+    from msgspec.structs import replace
+
+    return store_url(replace(loaded, settings=replace(loaded.settings, store=url)))
+
+
+def _client(loaded: Loaded) -> Client:
+    from shike.client import Client
+    from shike.runtime import Runtime
+    from shike.store.codec import Plain
+    from shike.store.opening import open_store
+
+    runtime = Runtime()
+    url, namespace = store_url(loaded), loaded.settings.namespace
+    return Client(lambda: open_store(url, namespace=namespace, clock=runtime.clock), runtime, Plain())
+
+
+def _refuse_missing(url: str, *, makes: bool) -> None:
+    """To look at what is not there must not make an empty store that hides a wrong path."""
+    if url.startswith("memory:") and not makes:
+        raise StoreUnavailable("memory:// lives inside one process and cannot be looked at from another one")
+    if url.startswith("sqlite:") and not makes:
+        from shike.store.sqlite.options import parse
+
+        path = parse(url).path
+        if not path.exists():
+            raise StoreUnavailable(
+                f"there is no store at {path} yet; start one with `shike up`, or name it with --store or SHIKE_STORE"
+            )
