@@ -128,6 +128,20 @@ async def test_a_long_stretch_is_one_row(world: World) -> None:
     assert (planned.cursor, planned.ordinal) == (end, 60)
 
 
+async def test_a_range_row_replaces_what_was_withdrawn_and_nothing_else(world: World) -> None:
+    schedule = await world.schedule()
+    kept = world.moment(schedule, 0)
+    await world.plan(schedule, kept, world.moment(schedule, 60, ordinal=2))
+    await world.store.control_schedule(NAME, paused=True)
+    over, behind = (
+        TimetableRow(NAME, 1, world.after(start), world.after(start + 50), 2, Fate.PAUSED) for start in (60, 0)
+    )
+    assert await world.plan(schedule, to=over.until, ranges=(over, behind))
+    rows = await world.store.timetable(NAME, 0, FOR_EVER)
+    assert [(row.fate, row.run_id) for row in rows] == [(Fate.PLANNED, kept.entry.run.id), (Fate.PAUSED, 0)]
+    assert rows[1] == over
+
+
 async def test_the_cursor_may_move_without_a_moment(world: World) -> None:
     schedule = await world.schedule()
     assert await world.plan(schedule, to=world.now, plan_at=world.after(60))

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from shike.clock import ManualClock
 from shike.errors import ShikeError
 from shike.store.base import Batch, RunFilter, Store
+from shike.store.memory import MemoryStore
 from tests.contract.stores import STORES
 
 FOR_EVER = 1 << 60
@@ -71,3 +72,20 @@ class Twins:
         self.ask("due", 0, 0, -1, FOR_EVER, 1000)
         self.ask("gated", 0, 0, -1, FOR_EVER, 1000)
         self.ask("to_plan", 0, 0, FOR_EVER, 1000)
+
+    def assert_conserved(self) -> None:
+        """In the model each live run stands in one lane, at one gate or in one lease, and permits are live runs'."""
+        model = self.stores[0]
+        assert isinstance(model, MemoryStore)
+        tables = model._tables
+        lanes = [lane for kind in (tables.lanes, tables.suspects) for _, lane in kind.all()]
+        lanes += [gate.waiters for gate in tables.gates.by_key.values()]
+        places = [live.run.id for lane in lanes for live in lane.between(-1, FOR_EVER)]
+        for session in tables.sessions.values():
+            for lease in session.open.values():
+                held = tables.open_runs(lease)
+                assert 0 < lease.left == len(held)
+                places += [live.run.id for live in held]
+        assert sorted(places) == sorted(tables.runs)
+        assert not tables.runs.keys() & (tables.over.rows.keys() | tables.dead.rows.keys())
+        assert all(run_id in tables.runs for gate in tables.gates.by_key.values() for run_id in gate.holders)
