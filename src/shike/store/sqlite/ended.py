@@ -25,16 +25,20 @@ def find(tx: Tx, run_id: int) -> Ended | None:
 
 
 def any_of(tx: Tx, ids: Sequence[int]) -> bool:
-    """Whether one of these runs is over. Ids grow, so mostly one look at the highest of each table is enough."""
-    lowest, wanted = min(ids, default=0), listed(ids)
-    last = tx.one("dead_last")
-    if last and last[0] is not None and last[0] >= lowest and tx.one("dead_any", wanted):
-        return True
-    for day in days(tx):
-        (highest,) = tx.dated("history_last", day).fetchone()
-        if highest is not None and highest >= lowest and tx.dated("history_any", day, wanted).fetchone():
-            return True
-    return False
+    """Whether one of these runs is over. Ids grow, so mostly a look at the highest that ended is enough."""
+    if tx.last_ended is None:
+        tx.last_ended = _last(tx)
+    if min(ids, default=0) > tx.last_ended:
+        return False
+    wanted = listed(ids)
+    return tx.one("dead_any", wanted) is not None or any(
+        tx.dated("history_any", day, wanted).fetchone() for day in days(tx)
+    )
+
+
+def _last(tx: Tx) -> int:
+    rows = [tx.one("dead_last"), *(tx.dated("history_last", day).fetchone() for day in days(tx))]
+    return max(row[0] or 0 for row in rows if row)
 
 
 def stored(tx: Tx, ids: Sequence[int]) -> dict[int, Run]:

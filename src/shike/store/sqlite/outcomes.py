@@ -92,6 +92,8 @@ class Endings:
         self.tx.many("digest_add", [(day, task, state, count) for (task, state), count in self._count.items()])
         if self._holders:
             guards.release(self.tx, self._holders)
+        if self.tx.last_ended is not None:
+            self.tx.last_ended = max(self.tx.last_ended, *self._ids)
         self.tx.hint(Hint(HintKind.ENDED, run_ids=tuple(self._ids)))
         for part in (self._over, self._dead, self._ids, self._holders, self._count):
             part.clear()

@@ -138,6 +138,7 @@ class StoreThread:
         hints = len(self._tx.hints)
         try:
             connection.execute(self._begin)
+            self._tx.begin()
             for call in calls:
                 if not self._one(call):
                     self._take_back(hints)

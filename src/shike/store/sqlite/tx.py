@@ -29,8 +29,8 @@ class Facts:
 class Tx:
     """The hands of a verb. A verb is a function of a `Tx` and its words; it neither begins nor commits.
 
-    What it keeps between transactions (names, days, the highest ended id) is read from the file and stays right as
-    long as the transactions that wrote it stand: `forget` is called when one was taken back.
+    What it keeps between transactions (names, days, places in leases) never changes in the file as long as the
+    transactions that wrote it stand: `forget` is called when one was taken back, `begin` when a new one begins.
     """
 
     connection: sqlite3.Connection
@@ -41,6 +41,7 @@ class Tx:
     hints: list[Hint] = field(default_factory=list)
     days: set[int] = field(default_factory=set)
     places: dict[int, dict[int, int]] = field(default_factory=dict)  # lease token -> run id -> its place in the lease
+    last_ended: int | None = None  # the highest id among runs that are over, once this transaction has looked
 
     def __post_init__(self) -> None:
         self.names = Names(self.connection, self.sql)
@@ -88,6 +89,10 @@ class Tx:
 
     def hint(self, hint: Hint) -> None:
         self.hints.append(hint)
+
+    def begin(self) -> None:
+        """A transaction begins: others may have written since the last one."""
+        self.last_ended = None
 
     def forget(self) -> None:
         """The transaction was taken back: trust nothing that was learnt in it."""

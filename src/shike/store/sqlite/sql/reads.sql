@@ -81,8 +81,10 @@ where id < ? and (? = 0 or task = ?) order by id desc limit ?;
 select lane >> 4, run_at <= ?, count(*) from {ns}_lane group by 1, 2;
 
 -- name: counts_failed
--- A failed run that is leased now has a run_at in the past.
-select count(*) from {ns}_run where state = 6 and run_at > ?;
+-- Those that wait for their next attempt: in a lane, not leased.
+select count(*) from {ns}_run r
+where state = 6 and run_at > ?
+    and exists (select 1 from {ns}_lane l where l.lane = r.lane and l.run_at = r.run_at and l.id = r.id);
 
 -- name: counts_gated
 select r.lane >> 4, count(*) from {ns}_gated g join {ns}_run r on r.id = g.id group by 1;
