@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shike.model import OnUnknown as OnUnknown
     from shike.model import Overlap as Overlap
     from shike.model import State as State
+    from shike.task import Outcome as Outcome
     from shike.trigger import DST as DST
     from shike.trigger import all_of as all_of
     from shike.trigger import any_of as any_of
@@ -49,6 +50,7 @@ _HOME = {
     "Handle": "shike.call",
     "Misfire": "shike.model",
     "OnUnknown": "shike.model",
+    "Outcome": "shike.task",
     "Overlap": "shike.model",
     "Retry": "shike.worker.outcome",
     "Roles": "shike.engine",
@@ -79,6 +81,7 @@ __all__ = [
     "Handle",
     "Misfire",
     "OnUnknown",
+    "Outcome",
     "Overlap",
     "Retry",
     "Roles",

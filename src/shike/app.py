@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ParamSpec, TypeVar, overload
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from shike.bounds import BAND_DEFAULT, STOP_GRACE_SECONDS
-from shike.call import Call, Duration, Task, backoff, check_band
+from shike.call import AsyncTask, Call, Duration, Handle, SyncTask, Task, backoff, check_band
 from shike.client import Client
-from shike.clock import MICROS
+from shike.clock import MICROS, to_datetime
 from shike.declare import Policies, one_trigger, schedule_of
 from shike.engine import Engine, Roles
 from shike.errors import BadInput, DuplicateName, UnknownTask
@@ -21,13 +25,17 @@ from shike.runtime import Runtime
 from shike.store.base import Store
 from shike.store.codec import Codec, Plain
 from shike.store.opening import open_store
-from shike.task import Definition
+from shike.task import Definition, Outcome
 from shike.trigger import AnyTrigger
 from shike.trigger.duration import parse_duration
 from shike.worker.executor import Pool
 
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
 P = ParamSpec("P")
 R = TypeVar("R")
+Heard = TypeVar("Heard", bound=Listener)
 
 DEFAULT_STORE = "sqlite:///shike.db"
 
@@ -76,9 +84,9 @@ class Shike:
     # ------------------------------------------------------------ tasks
 
     @overload
-    def task(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+    def task(self, function: Callable[P, Coroutine[Any, Any, R | Outcome]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
     @overload
-    def task(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    def task(self, function: Callable[P, R | Outcome], /) -> SyncTask[P, R]: ...
     @overload
     def task(
         self,
@@ -109,7 +117,7 @@ class Shike:
 
     def _register(self, function: Callable[..., Any], settings: dict[str, Any]) -> Task[..., Any]:
         options = dict(settings)
-        name = options.pop("name", None) or f"{function.__module__}.{function.__qualname__}".replace("<locals>.", "")
+        name = options.pop("name", None) or f"{_module_of(function)}.{function.__qualname__}".replace("<locals>.", "")
         timeout, expires, executor = (options.pop(key, None) for key in ("timeout", "expires", "executor"))
         definition = Definition(
             name,
@@ -123,7 +131,7 @@ class Shike:
             **options,
         )
         self._add(definition)
-        return Task(self.client, definition, function)
+        return _task(self.client, definition, function)
 
     def command(
         self,
@@ -175,7 +183,7 @@ class Shike:
             near = ", ".join(known or get_close_matches(name, self.tasks) or list(self.tasks)[:8]) or "none at all"
             raise UnknownTask(f"no task is called {name!r}; this app has: {near}")
         definition = self.tasks[chosen[0]]
-        return Task(self.client, definition, definition.handler or (lambda: None))
+        return _task(self.client, definition, definition.handler or (lambda: None))
 
     # ------------------------------------------------------------ schedules
 
@@ -245,6 +253,30 @@ class Shike:
         """Store many runs at once: `app.submit_many([send.bind(user=n) for n in users])`. In async code, await it."""
         return self.client.submit_many(calls)
 
+    def submit_on(self, connection: Connection, calls: Sequence[Call[Any]]) -> list[Handle[Any]]:
+        """Store runs in the transaction that is open on your own SQLite connection, to the file the store lives in:
+
+        they exist if, and only if, you commit. Workers find them within a second. Raises `BadInput` where no
+        transaction is open, `ForeignStore` where that file holds no store.
+        """
+        from shike.store.sqlite.transactional import submit_on
+
+        clock, codec = self.runtime.clock, self.client.codec
+        entries = [call.entry(0, clock.wall(), codec) for call in calls]
+        answers = submit_on(connection, entries, namespace=self.namespace, clock=clock)
+        return [
+            Handle[Any](self.client, call.definition, None).stored(answer.run_id, answer.fresh)
+            for call, answer in zip(calls, answers, strict=True)
+        ]
+
+    def now(self) -> datetime:
+        """The time, aware and in UTC, by the app's clock: the machine's, or a test's own."""
+        return to_datetime(self.runtime.clock.wall())
+
+    @overload
+    def on(self, event: str) -> Callable[[Heard], Heard]: ...
+    @overload
+    def on(self, event: str, listener: Heard) -> Heard: ...
     def on(self, event: str, listener: Listener | None = None) -> Any:
         """Listen to an event of this process (`shike.events`), as a call or as a decorator."""
         if listener is not None:
@@ -300,11 +332,27 @@ class _Decorator:
     """The type of `@app.task(...)`; never made."""
 
     @overload
-    def __call__(self, function: Callable[P, Awaitable[R]], /) -> Task[P, R]: ...
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R | Outcome]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
     @overload
-    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+    def __call__(self, function: Callable[P, R | Outcome], /) -> SyncTask[P, R]: ...
     def __call__(self, function: Any, /) -> Any:
         raise NotImplementedError
+
+
+def _task(client: Client, definition: Definition, function: Callable[..., Any]) -> Task[..., Any]:
+    kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
+    return kind(client, definition, function)
+
+
+def _module_of(function: Callable[..., Any]) -> str:
+    """The module by the name under which others import it, also where it is the program that runs."""
+    if function.__module__ != "__main__":
+        return function.__module__
+    main = sys.modules["__main__"]
+    if main.__spec__ is not None:
+        return main.__spec__.name
+    file = getattr(main, "__file__", None)
+    return Path(file).stem if file else "__main__"
 
 
 def _policies(words: dict[str, Any]) -> Policies:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -131,7 +131,10 @@ class Handle(Generic[R]):
 
 
 class Task(Generic[P, R]):
-    """A registered handler. Call it to run it here and now; submit it to run it anywhere, at any time."""
+    """A registered handler. Call it to run it here and now; submit it to run it anywhere, at any time.
+
+    `R` is what a run's result is: the handler's return type without `Snooze`, `Retry` and `Cancel`.
+    """
 
     def __init__(
         self, client: Client, definition: Definition, function: Callable[P, Any], how: How | None = None
@@ -160,11 +163,17 @@ class Task(Generic[P, R]):
         """Store a run. Sync code: stored when this returns. Async code: stored when the returned handle was awaited."""
         return self._client.submit(self.bind(*args, **kwargs))
 
-    def at(self, when: datetime) -> Task[P, R]:
+    def handle(self, run_id: str) -> Handle[R]:
+        """A handle to a run of this task that was submitted before, by its id."""
+        if not run_id.isascii() or not run_id.isdigit():
+            raise BadInput(f"{run_id!r} is no run id; it is what `handle.id` said")
+        return Handle[R](self._client, self.definition, None).stored(int(run_id), False)
+
+    def at(self, when: datetime) -> Self:
         """The same task, due at an aware datetime."""
         return self._with(at=to_micros(when), delay_seconds=-1.0)
 
-    def in_(self, delay: Duration) -> Task[P, R]:
+    def in_(self, delay: Duration) -> Self:
         """The same task, due so long from now, by the store's clock: `"10m"`, `90`, `timedelta(hours=2)`."""
         return self._with(delay_seconds=_delay(delay), at=NEVER)
 
@@ -181,7 +190,7 @@ class Task(Generic[P, R]):
         on_unknown: OnUnknown | str | None = None,
         keep_result: bool | None = None,
         owner: str = "",
-    ) -> Task[P, R]:
+    ) -> Self:
         """The same task with other settings for what is submitted through it.
 
         `key`: while it is remembered (`key_ttl`), a second submit with the same key stores nothing and gives a handle
@@ -209,11 +218,27 @@ class Task(Generic[P, R]):
             changes["owner"] = owner
         return self._with(**changes)
 
-    def _with(self, **changes: Any) -> Task[P, R]:
-        return Task(self._client, self.definition, self.function, msgspec.structs.replace(self._how, **changes))
+    def _with(self, **changes: Any) -> Self:
+        return type(self)(self._client, self.definition, self.function, msgspec.structs.replace(self._how, **changes))
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
+
+
+class AsyncTask(Task[P, R]):
+    """A registered `async def`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """As the handler itself: to be awaited."""
+        return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+class SyncTask(Task[P, R]):
+    """A registered `def`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """As the handler itself."""
+        return self.function(*args, **kwargs)  # type: ignore[no-any-return]
 
 
 def backoff(retry: Backoff | int | None) -> Backoff:

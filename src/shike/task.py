@@ -11,9 +11,11 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Struct
 
 from shike.bounds import ARGS_BYTES_MAX, BAND_DEFAULT, NAME_CHARS_MAX, RESULT_BYTES_MAX
 from shike.errors import BadArguments, BadInput, TooLarge
@@ -21,6 +23,10 @@ from shike.model import Backoff, Executor, OnUnknown
 
 EMPTY = b"{}"
 NO_RESULT = b"null"
+
+
+class Outcome(Struct, frozen=True):
+    """What a handler may return instead of a value: `Snooze`, `Retry` or `Cancel`. Never a run's result."""
 
 
 class Definition:
@@ -208,7 +214,7 @@ class _Shape:
             for p in self.signature.parameters.values()
         )
         self._decoder = self._compile(hints)
-        self._result_decoder = _decoder_of(hints.get("return", Any))
+        self._result_decoder = _decoder_of(_without_outcomes(hints.get("return", Any)))
 
     def _compile(self, hints: dict[str, Any]) -> msgspec.json.Decoder[Any]:
         if self._variadic:
@@ -254,10 +260,16 @@ def _hints_of(handler: Callable[..., Any]) -> dict[str, Any]:
         return {}
 
 
+def _without_outcomes(annotation: Any) -> Any:
+    """What a result can be, of what a handler may return."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    kinds = [kind for kind in get_args(annotation) if not (isinstance(kind, type) and issubclass(kind, Outcome))]
+    return Union[tuple(kinds)] if kinds else Any  # noqa: UP007 - not known before
+
+
 def _decoder_of(annotation: Any) -> msgspec.json.Decoder[Any]:
     try:
         return msgspec.json.Decoder(annotation, dec_hook=_decode_other)
     except (TypeError, ValueError):
         return msgspec.json.Decoder(Any)
-
-

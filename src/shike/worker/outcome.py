@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from msgspec import Struct
-
 from shike.clock import MICROS, to_micros
 from shike.errors import BadTime
+from shike.task import Outcome
 from shike.trigger.duration import parse_duration
 
 
-class Snooze(Struct, frozen=True):
+class Snooze(Outcome, frozen=True):
     """Run me again later; this attempt does not count. For work that is not ready, not for failures."""
 
     seconds: float
@@ -21,13 +20,13 @@ class Snooze(Struct, frozen=True):
         return cls(parse_duration(duration) / MICROS)
 
 
-class Cancel(Struct, frozen=True):
+class Cancel(Outcome, frozen=True):
     """I am not needed any more: the run ends CANCELLED, with this reason."""
 
     reason: str = ""
 
 
-class Retry(Struct, frozen=True):
+class Retry(Outcome, frozen=True):
     """I failed and know when to try again; counts as a failed attempt. `at` wins over `seconds`."""
 
     seconds: float = 0.0
