@@ -166,6 +166,16 @@ async def test_forgotten_keys_are_dropped_and_live_ones_stand(world: World) -> N
     assert not answer.fresh
 
 
+async def test_a_key_that_was_taken_anew_is_not_dropped_for_its_first_time(world: World) -> None:
+    for seconds in (5.0, 60.0):
+        (answer,) = await world.submit(Entry(world.run(), guards=(Absent("k", seconds),)))
+        assert answer.fresh
+        world.clock.advance(6)
+    await world.purge()
+    (answer,) = await world.submit(Entry(world.run(), guards=(Absent("k", 5.0),)))
+    assert not answer.fresh
+
+
 async def test_closed_sessions_are_forgotten_and_open_ones_are_not(world: World) -> None:
     await world.session("old")
     await world.session("open")

@@ -205,6 +205,8 @@ async def test_admitting_twice_takes_one_permit(world: World) -> None:
     for _ in range(2):
         assert await world.move(run_id, State.SCHEDULED, guards=(Below("api", 1),)) is Answer.ACCEPTED
     assert await world.store.holders("api") == [run_id]
+    assert await world.move(run_id, State.CANCELLED) is Answer.ACCEPTED
+    assert await world.store.holders("api") == []
 
 
 async def test_no_more_are_admitted_than_the_cap(world: World) -> None:
@@ -239,6 +241,14 @@ async def test_a_move_whose_one_guard_fails_leaves_nothing_behind(world: World) 
     guards = (Below("api", 1), Absent("k", 60.0))
     assert await world.move(run_id, State.SCHEDULED, guards=guards) is Answer.GUARDED
     assert await world.store.holders("api") == []
+
+
+async def test_a_key_that_a_move_took_does_not_stop_its_repeat(world: World) -> None:
+    run_id, other = await world.add(), await world.add()
+    guards = (Absent("k", 60.0),)
+    assert await world.move(run_id, State.SCHEDULED, guards=guards) is Answer.ACCEPTED
+    assert await world.move(run_id, State.SCHEDULED, guards=guards) is Answer.ACCEPTED
+    assert await world.move(other, State.SCHEDULED, guards=guards) is Answer.GUARDED
 
 
 async def test_listeners_hear_what_was_admitted_and_what_ended(world: World) -> None:

@@ -1,0 +1,119 @@
+"""A lane against a sorted list: any sequence of calls, one answer."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from shike.model import RECORD_VERSION, Live, Run, State
+from shike.store.memory.lanes import COMPACT_ENTRIES, PAGE_BITS, Lane, Lanes
+
+PAGE = 1 << PAGE_BITS
+TASKS = ("mail", "video")
+FOR_EVER = 1 << 60
+instants = st.one_of(
+    st.integers(0, 5),
+    st.sampled_from([page * PAGE + step for page in (1, 2, 3, 40, 1 << 30) for step in (-1, 0, 1)]),
+)
+
+
+def live(run_id: int, run_at: int, task: str = "mail", queue: str = "q", band: int = 3) -> Live:
+    return Live(Run(RECORD_VERSION, run_id, task, queue=queue), State.SCHEDULED, run_at, band)
+
+
+class Model(RuleBasedStateMachine):
+    """`rows` is the lane as it should be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lane = Lane()
+        self.rows: list[tuple[int, int, Live]] = []
+        self.last_id = 0
+
+    def expected(self, after: int, until: int) -> list[Live]:
+        return [row for run_at, _, row in sorted(self.rows) if after < run_at <= until]
+
+    @rule(run_at=instants, task=st.sampled_from(TASKS), older=st.booleans())
+    def add(self, run_at: int, task: str, older: bool) -> None:
+        self.last_id += 1
+        row = live(-self.last_id if older else self.last_id, run_at, task)
+        self.lane.add(row)
+        self.rows.append((run_at, row.run.id, row))
+
+    @precondition(lambda self: self.rows)
+    @rule(which=st.integers(0, 1000))
+    def remove(self, which: int) -> None:
+        _, _, row = self.rows.pop(which % len(self.rows))
+        self.lane.remove(row)
+
+    @rule(now=instants, room=st.integers(1, 4), tasks=st.sampled_from([TASKS, TASKS[:1], ()]))
+    def take(self, now: int, room: int, tasks: tuple[str, ...]) -> None:
+        wanted = frozenset(tasks)
+        expected = [row for row in self.expected(-1, now) if row.run.task in wanted]
+        assert self.lane.has(now, wanted) == bool(expected)
+        assert [entry[2] for entry in self.lane.take(now, room, wanted)] == expected[:room]
+        gone = {row.run.id for row in expected[:room]}
+        self.rows = [entry for entry in self.rows if entry[1] not in gone]
+
+    @rule(after=instants, until=instants)
+    def read(self, after: int, until: int) -> None:
+        expected = self.expected(after, until)
+        assert list(self.lane.between(after, until)) == expected
+        assert list(self.lane.instants(after, until)) == sorted({row.run_at for row in expected})
+        assert self.lane.first_after(after) == min((at for at, _, _ in self.rows if at > after), default=0)
+
+    @invariant()
+    def same(self) -> None:
+        everything = self.expected(-1, FOR_EVER)
+        assert len(self.lane) == len(everything)
+        assert bool(self.lane) == bool(everything)
+        assert self.lane.first() == (everything[0] if everything else None)
+
+
+TestLane = Model.TestCase
+TestLane.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_what_was_taken_is_let_go_of() -> None:
+    lane = Lane()
+    count = 5 * COMPACT_ENTRIES
+    for number in range(count):
+        lane.add(live(number, 0))
+    while len(lane) > 10:
+        lane.take(0, 10, frozenset(TASKS))
+    (page,) = lane._pages.values()
+    assert len(page.entries) < 2 * COMPACT_ENTRIES
+
+
+def test_a_run_that_is_moved_for_ever_leaves_nothing_behind() -> None:
+    lane = Lane()
+    for number in range(20_000):
+        row = live(1, number * PAGE)
+        lane.add(row)
+        lane.remove(row)
+    assert not lane._pages
+    assert len(lane._numbers) <= COMPACT_ENTRIES + 1
+    assert lane.first() is None
+
+
+def test_lanes_are_found_by_queue_and_band() -> None:
+    lanes = Lanes()
+    row = live(1, 5, queue="gpu", band=2)
+    lanes.add(row)
+    assert lanes.of("gpu", 3) is None
+    assert lanes.of("cpu", 2) is None
+    lane = lanes.of("gpu", 2)
+    assert lane is not None
+    assert lane.first() is row
+    assert [(queue, len(lane)) for queue, lane in lanes.all()] == [("gpu", 1)]
+
+
+def test_queues_that_nothing_stands_in_are_forgotten() -> None:
+    lanes = Lanes()
+    gone, stays = live(1, 5, queue="gone"), live(2, 5, queue="stays")
+    lanes.add(gone)
+    lanes.add(stays)
+    lanes.remove(gone)
+    lanes.tidy()
+    assert list(lanes.by_queue) == ["stays"]
