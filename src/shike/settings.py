@@ -58,7 +58,7 @@ MEANING: Final[dict[str, str]] = {
     "queues": "what a worker serves: `mail`, `mail:10` (at most ten at once), `mail:10*3` (three times the share); "
     "none: every queue that the app's tasks and schedules name",
     "threads": f"threads for handlers that are not async, up to {THREADS_MAX}; 0: as many as there are slots",
-    "processes": f"child processes, up to {PROCESSES_MAX}, for handlers that ask for one and for runs whose last worker "
+    "processes": f"child processes, up to {PROCESSES_MAX}, for handlers that ask for one and runs whose last worker "
     "died; started when first needed, 0: none",
     "lease_seconds": "how long a silent process keeps its runs before others take them over",
     "allow_commands": "whether this worker may start programs (command tasks)",
@@ -113,7 +113,7 @@ def markdown() -> str:
     lines = ["| setting | variable | default | meaning |", "|---|---|---|---|"]
     for name, meaning in MEANING.items():
         variable = "" if name == "values" else f"`{PREFIX}{name.upper()}`"
-        lines.append(f"| `{name}` | {variable} | `{_plain(getattr(Settings(), name))}` | {meaning} |")
+        lines.append(f"| `{name}` | {variable} | `{shown(getattr(Settings(), name))}` | {meaning} |")
     return "\n".join(lines) + "\n"
 
 
@@ -181,10 +181,10 @@ def _value(origin: str, name: str, value: Any) -> Any:
     try:
         value = msgspec.convert(value, _TYPES[name], strict=not isinstance(value, str))
     except msgspec.ValidationError as error:
-        raise BadSetting(f"{origin}: {name} = {_plain(value)}: {_lower(str(error))}") from None
+        raise BadSetting(f"{origin}: {name} = {shown(value)}: {_lower(str(error))}") from None
     wrong = _CHECKS[name](value) if name in _CHECKS else ""
     if wrong:
-        raise BadSetting(f"{origin}: {name} = {_plain(value)}: {wrong}")
+        raise BadSetting(f"{origin}: {name} = {shown(value)}: {wrong}")
     return value
 
 
@@ -224,7 +224,8 @@ _CHECKS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
-def _plain(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as it is written in a file or a variable."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):

@@ -85,4 +85,4 @@ def _tell(sentence: str, code: int, *, debug: bool = False) -> int:
 
 
 def _sentence(error: CycloptsError) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    return " ".join(str(error).split())

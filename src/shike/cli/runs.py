@@ -59,7 +59,8 @@ def list_(
 @app.command
 def show(run_id: str, /, *, where: Where = ANYWHERE) -> int:
     """One run: what it is, and its life as a timeline. Exit code 1 if it ended without success."""
-    run, steps = at_desk(where, lambda desk: runs.show(desk.client, run_id_of(run_id)))
+    number = run_id_of(run_id)
+    run, steps = at_desk(where, lambda desk: runs.show(desk.client, number))
     if where.json:
         output.as_json({"run": run, "timeline": steps})
     else:
@@ -76,7 +77,8 @@ def cancel(
     run_id: str, /, *, reason: Annotated[str, Parameter(help="Why.")] = "cancelled by request", where: Where = ANYWHERE
 ) -> int:
     """Take a run back; where it runs already, ask it to stop."""
-    answer = at_desk(where, lambda desk: runs.cancel(desk.client, run_id_of(run_id), reason))
+    number = run_id_of(run_id)
+    answer = at_desk(where, lambda desk: runs.cancel(desk.client, number, reason))
     words = "asked to stop; its worker says how it ended" if answer is Answer.ASKED else "cancelled"
     return _say(where, run_id, answer.name, words)
 
@@ -84,7 +86,8 @@ def cancel(
 @app.command
 def retry(run_id: str, /, *, where: Where = ANYWHERE) -> int:
     """Run it again now: a dead, cancelled or skipped one as a new run."""
-    new_id = str(at_desk(where, lambda desk: runs.retry(desk.client, run_id_of(run_id))))
+    number = run_id_of(run_id)
+    new_id = str(at_desk(where, lambda desk: runs.retry(desk.client, number)))
     words = "is tried again now" if new_id == run_id else f"runs again as {new_id}"
     return _say(where, new_id, "ACCEPTED", words, of=run_id)
 
@@ -99,18 +102,19 @@ def move(
     where: Where = ANYWHERE,
 ) -> int:
     """Reschedule a waiting run, or change its priority."""
-    instant = when(at) if at else None
-    answer = at_desk(where, lambda desk: runs.move(desk.client, run_id_of(run_id), at=instant, band=band))
+    number, instant = run_id_of(run_id), when(at) if at else None
+    answer = at_desk(where, lambda desk: runs.move(desk.client, number, at=instant, band=band))
     return _say(where, run_id, answer.name, "moved")
 
 
 @app.command
 def follow(run_id: str, /, *, where: Where = ANYWHERE) -> int:
     """Watch a run until it is over. Exit code 1 if it ended without success."""
+    number = run_id_of(run_id)
 
     async def watch(desk: Desk) -> RunFacts:
         last = None
-        async for run in runs.follow(desk.client, run_id_of(run_id)):
+        async for run in runs.follow(desk.client, number):
             last = run
             if where.json:
                 output.as_json(run)

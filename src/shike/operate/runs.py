@@ -79,7 +79,8 @@ def timeline(known: Live | Ended, attempts: Sequence[Attempt], now: int) -> list
 
 def _attempt_steps(attempt: Attempt) -> list[tuple[int, str, str]]:
     who = f" by {attempt.worker}" if attempt.worker else ""
-    steps = [(attempt.claimed_at, "claimed", f"attempt {attempt.number}, token {attempt.token}{who}")]
+    claimed_at = min(attempt.claimed_at, attempt.started_at or attempt.ended_at)  # two clocks wrote them
+    steps = [(claimed_at, "claimed", f"attempt {attempt.number}, token {attempt.token}{who}")]
     if attempt.started_at:
         steps.append((attempt.started_at, "started", f"attempt {attempt.number}"))
     steps += [(at, f"step {name}", f"{micros / MICROS:.3f} s") for name, at, micros in attempt.steps]

@@ -1,0 +1,89 @@
+"""`shike submit`: store one run of a task, checked against the handler's signature."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from shike.cli import output
+from shike.cli.root import FINE
+from shike.cli.times import when
+from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.errors import BadInput
+
+
+def submit(
+    task: str,
+    /,
+    *words: str,
+    args: Annotated[str, Parameter(help="All arguments as a JSON object, or a list of positional ones.")] = "",
+    at: Annotated[str, Parameter(help="Due at this time.")] = "",
+    in_: Annotated[str, Parameter(name="--in", help="Due so long from now, such as 10m.")] = "",
+    key: Annotated[str, Parameter(help="Business key: a second submit with it stores nothing.")] = "",
+    queue: Annotated[str, Parameter(help="Another queue than the task's.")] = "",
+    band: Annotated[int | None, Parameter(help="Priority band: 0 first … 7.")] = None,
+    wait: Annotated[str, Parameter(help="Wait so long for the result, such as 30s.")] = "",
+    where: Where = ANYWHERE,
+) -> int:
+    """Store one run: `shike submit mail.send order=5 what="thank you"`.
+
+    A value is read as JSON where it is JSON (5, true, [1,2], "5") and as text where it is not. The app is needed
+    (--app, SHIKE_APP, shike.toml): it knows what the task takes. With --wait, exit code 1 if the run fails.
+    """
+    if at and in_:
+        raise BadInput("--at and --in exclude each other")
+    positional, named = _arguments(args, words)
+
+    async def work(desk: Desk) -> dict[str, Any]:
+        assert desk.app is not None
+        chosen = desk.app.find_task(task).options(key=key or None, queue=queue or None, band=band)
+        chosen = chosen.at(when(at)) if at else chosen.in_(in_) if in_ else chosen
+        handle = await chosen.submit(*positional, **named)
+        answer: dict[str, Any] = {"run": handle.id, "fresh": handle.fresh}
+        if wait:
+            answer["result"] = await handle.wait(wait)
+        return answer
+
+    answer = at_desk(where, work, needs_app=True)
+    if where.json:
+        output.as_json(answer)
+        return FINE
+    print(f"run {answer['run']}" + ("" if answer["fresh"] else " was there before, under the same key"))
+    if wait:
+        print(msgspec.json.encode(answer["result"], enc_hook=str).decode())
+    return FINE
+
+
+def _arguments(packed: str, words: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
+    positional, named = _packed(packed)
+    for word in words:
+        name, separator, text = word.partition("=")
+        if not separator or not name.isidentifier():
+            raise BadInput(f"{word!r} is no argument; write name=value, or --args '{{\"name\": …}}'")
+        if name in named:
+            raise BadInput(f"the argument {name} is given twice")
+        named[name] = _value(text)
+    return positional, named
+
+
+def _packed(packed: str) -> tuple[list[Any], dict[str, Any]]:
+    if not packed:
+        return [], {}
+    try:
+        value = msgspec.json.decode(packed)
+    except msgspec.DecodeError as error:
+        raise BadInput(f"--args is not JSON: {error}") from error
+    if isinstance(value, dict):
+        return [], value
+    if isinstance(value, list):
+        return value, {}
+    raise BadInput("--args is a JSON object of named arguments, or a list of positional ones")
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text

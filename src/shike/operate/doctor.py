@@ -1,0 +1,183 @@
+"""What is wrong, or soon will be: looked for in the store, the clock, the processes and the settings."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from shike import __version__
+from shike.clock import MICROS, SystemClock
+from shike.model import PROTOCOL_VERSION, Planned, Session, SessionState
+from shike.operate import queues
+from shike.settings import Loaded
+from shike.store.base import RunFilter, Store
+from shike.trigger import tz_version
+
+CLOCK_SECONDS = 2.0  # the store's clock and ours differ by more: something set one of them
+PLAN_LATE_SECONDS = 60.0
+RECENT_RUNS = 200
+LOCKS_SHOWN = 3
+
+
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    FINE = "fine"
+    NOTE = "note"  # good to know
+    WARN = "warn"  # works, and will hurt
+    BAD = "bad"  # does not work, or can lose something
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One thing that was looked at."""
+
+    level: Level
+    what: str
+    words: str
+
+
+async def examine(store: Store, loaded: Loaded) -> list[Finding]:
+    """Look at everything; the worst first."""
+    now = await store.now()
+    sessions = await store.sessions()
+    schedules = [planned for planned in await store.schedules() if not planned.deleted]
+    findings = [
+        *_programs(),
+        *_file(store),
+        *await _clock(store, now),
+        *_sessions(store, sessions),
+        *await _work(store, sessions, schedules, now),
+        *_schedules(schedules, now),
+        *_settings(loaded, store.url),
+    ]
+    order = list(Level)
+    return sorted(findings, key=lambda finding: -order.index(finding.level))
+
+
+def _programs() -> list[Finding]:
+    versions = f"shike {__version__}, Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}"
+    zones = tz_version()
+    return [
+        _fine("versions", f"{versions}, time zones {zones or 'of an unknown release'}"),
+        *([] if zones else [_found(Level.NOTE, "time zones", "the tz database does not say its release")]),
+    ]
+
+
+def _file(store: Store) -> list[Finding]:
+    """What only a SQLite file can have wrong."""
+    if not store.url.startswith("sqlite:"):
+        return [_found(Level.NOTE, "store", f"{store.url} is gone with its process")]
+    from shike.store.sqlite.database import check
+    from shike.store.sqlite.options import Synchronous, parse
+
+    options = parse(store.url)
+    wrong = check(options.path)
+    size = options.path.stat().st_size
+    findings = [_fine("store", f"{options.path}, {size / 2**20:,.1f} MiB, {store.virtual_buckets} virtual buckets")]
+    if wrong:
+        findings.append(_found(Level.BAD, "integrity", f"the file is damaged: {'; '.join(wrong[:LOCKS_SHOWN])}"))
+    else:
+        findings.append(_fine("integrity", "SQLite finds nothing wrong with the file"))
+    if options.synchronous is Synchronous.FULL:
+        findings.append(_fine("durability", "synchronous=full: what was accepted survives a power loss (P8)"))
+    else:
+        level = Level.WARN if options.synchronous is Synchronous.OFF else Level.NOTE
+        lost = "the whole file" if options.synchronous is Synchronous.OFF else "the last commits"
+        findings.append(_found(level, "durability", f"synchronous={options.synchronous}: a power loss may take {lost}"))
+    return findings
+
+
+async def _clock(store: Store, now: int) -> list[Finding]:
+    """A clock that was set back leaves runs that ended in the future."""
+    apart = (now - SystemClock().wall()) / MICROS
+    ended = [getattr(known, "ended_at", 0) for known in await store.runs(RunFilter(limit=RECENT_RUNS))]
+    ahead = (max(ended, default=0) - now) / MICROS
+    if abs(apart) > CLOCK_SECONDS:
+        return [_found(Level.WARN, "clock", f"the store's clock is {apart:+.1f} s off this machine's")]
+    if ahead > CLOCK_SECONDS:
+        return [_found(Level.WARN, "clock", f"a run ended {ahead:.0f} s in the future: the clock was set back")]
+    return [_fine("clock", "store and machine agree; nothing ended in the future")]
+
+
+def _sessions(store: Store, sessions: list[Session]) -> list[Finding]:
+    findings = []
+    alive = [one for one in sessions if one.state is SessionState.OPEN and one.expires_at]
+    gone = [one for one in alive if store.is_gone(one.id)]
+    for session in gone[:LOCKS_SHOWN]:
+        words = f"{session.name} ({session.kind}) died; its runs are rescued as soon as a scheduler looks"
+        findings.append(_found(Level.WARN, "session", words))
+    foreign = [one for one in alive if one.protocol != PROTOCOL_VERSION]
+    for session in foreign[:LOCKS_SHOWN]:
+        words = f"{session.name} speaks protocol {session.protocol}, this program {PROTOCOL_VERSION}"
+        findings.append(_found(Level.WARN, "session", words))
+    kinds = ", ".join(f"{one.name} ({one.kind})" for one in alive if one not in gone)
+    return [*findings, _fine("processes", kinds or "none is at work")]
+
+
+async def _work(store: Store, sessions: list[Session], schedules: list[Planned], now: int) -> list[Finding]:
+    counts = await store.counts()
+    kinds = {one.kind for one in sessions if not store.is_gone(one.id)}
+    findings = []
+    if counts.eligible and not kinds & {"worker", "all"}:
+        findings.append(_found(Level.WARN, "work", f"{counts.eligible:,} runs are due and no worker is there"))
+    if schedules and not kinds & {"node", "all"}:
+        findings.append(
+            _found(Level.WARN, "planning", f"{len(schedules)} schedules and no scheduler: nothing is planned")
+        )
+    if counts.dead:
+        findings.append(_found(Level.NOTE, "dead letters", f"{counts.dead:,} wait for somebody: `shike dead list`"))
+    for queue in await queues.listing(store):
+        if queue.paused:
+            findings.append(
+                _found(Level.NOTE, "queue", f"{queue.name} is paused: {queue.reason} ({queue.live:,} wait)")
+            )
+    words = f"{counts.running:,} run, {counts.eligible:,} are eligible, {counts.scheduled:,} scheduled"
+    return [*findings, _fine("runs", words)]
+
+
+def _schedules(schedules: list[Planned], now: int) -> list[Finding]:
+    findings = []
+    zones = tz_version()
+    for planned in schedules:
+        schedule = planned.schedule
+        late = (now - planned.plan_at) / MICROS
+        if late > PLAN_LATE_SECONDS and not planned.paused:
+            findings.append(_found(Level.WARN, "planning", f"{schedule.name} waits for a scheduler since {late:.0f} s"))
+        if planned.paused:
+            findings.append(_found(Level.NOTE, "schedule", f"{schedule.name} is paused: {planned.reason}"))
+    old = [one.schedule for one in schedules if zones and one.schedule.tz_version not in ("", zones)]
+    if old:
+        words = f"{len(old)} schedules were made with time zones {old[0].tz_version}, this machine has {zones}"
+        findings.append(_found(Level.NOTE, "time zones", words))
+    return findings
+
+
+def _settings(loaded: Loaded, url: str) -> list[Finding]:
+    """Settings that are unsafe by choice are named, so that the choice is seen."""
+    settings = loaded.settings
+    findings = []
+    if settings.allow_commands:
+        words = f"commands are allowed ({loaded.origins['allow_commands']}): whoever may submit may start programs"
+        findings.append(_found(Level.NOTE, "settings", words))
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        findings.append(_found(Level.NOTE, "settings", "this is root; handlers need not be"))
+    if url.startswith("sqlite:") and _is_open(Path(url.removeprefix("sqlite:///").partition("?")[0])):
+        findings.append(_found(Level.WARN, "settings", "everybody on this machine may write the store's file"))
+    return findings
+
+
+def _is_open(path: Path) -> bool:
+    return path.exists() and bool(path.stat().st_mode & 0o002)
+
+
+def _fine(what: str, words: str) -> Finding:
+    return Finding(level=Level.FINE, what=what, words=words)
+
+
+def _found(level: Level, what: str, words: str) -> Finding:
+    return Finding(level=level, what=what, words=words)
