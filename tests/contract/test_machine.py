@@ -31,11 +31,9 @@ from shike.store.base import (
     Guard,
     Insert,
     Move,
-    NewSession,
     Plan,
     PlannedMoment,
     PlanNext,
-    Retention,
     Want,
 )
 from tests.contract.stores import STORES
@@ -136,12 +134,7 @@ class Words(RuleBasedStateMachine):
     def open_session(self) -> None:
         identity = f"session-{len(self.sessions)}"
         self.sessions.append(identity)
-        self.twins.ask(
-            "open_session",
-            NewSession(
-                identity=identity, name="n", kind="worker", host="h", pid=1, lease_seconds=LEASE_SECONDS, protocol=1
-            ),
-        )
+        self.twins.join(identity, LEASE_SECONDS)
 
     @rule(
         who=small,
@@ -339,22 +332,16 @@ class Words(RuleBasedStateMachine):
     @rule(keep=st.sampled_from([3.0, 1e9]))
     def purge(self, keep: float) -> None:
         """Receipts, keys and sessions; what days are dropped in is each store's own."""
-        self.twins.ask(
-            "purge",
-            Retention(success_seconds=1e9, dead_seconds=1e9, receipt_seconds=keep, session_seconds=keep, rows_max=1000),
-        )
+        self.twins.purge(receipt_seconds=keep, session_seconds=keep)
 
     # ------------------------------------------------------------ what must always hold
 
     @invariant()
     def counted_alike(self) -> None:
-        if hasattr(self, "twins"):
-            self.twins.ask("counts")
+        self.twins.ask("counts")
 
     @invariant()
     def only_allowed_moves(self) -> None:
-        if not hasattr(self, "twins"):
-            return
         for run_id in self.ids:
             old = self.states.get(run_id)
             if old in TERMINAL:
@@ -373,15 +360,13 @@ class Words(RuleBasedStateMachine):
 
     @invariant()
     def one_success_and_no_more_permits_than_the_cap(self) -> None:
-        if hasattr(self, "twins"):
-            assert all(count == 1 for count in self.successes.values())
-            for gate in GATES:
-                assert len(self.twins.ask("holders", gate)) <= CAP
+        assert all(count == 1 for count in self.successes.values())
+        for gate in GATES:
+            assert len(self.twins.ask("holders", gate)) <= CAP
 
     @invariant()
     def every_run_is_in_one_place(self) -> None:
-        if hasattr(self, "twins"):
-            self.twins.assert_conserved()
+        self.twins.assert_conserved()
 
     def teardown(self) -> None:
         if hasattr(self, "twins"):

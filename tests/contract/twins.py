@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shike.clock import ManualClock
 from shike.errors import ShikeError
-from shike.store.base import Batch, RunFilter, Store
+from shike.store.base import Batch, NewSession, Retention, RunFilter, Store
 from shike.store.memory import MemoryStore
 from tests.contract.stores import STORES
 
@@ -52,6 +52,14 @@ class Twins:
         if isinstance(answer, Batch) and answer.more:
             return replace(answer, next_at=0)  # nobody needs to know it then
         return answer
+
+    def join(self, identity: str, lease_seconds: float) -> None:
+        words: dict[str, Any] = {"name": "n", "kind": "worker", "host": "h", "pid": 1, "protocol": 1}
+        self.ask("open_session", NewSession(identity=identity, lease_seconds=lease_seconds, **words))
+
+    def purge(self, **fields: float) -> None:
+        keep: dict[str, Any] = {"success_seconds": 1e9, "dead_seconds": 1e9, "rows_max": 1000} | fields
+        self.ask("purge", Retention(**keep))
 
     def compare(self, run_ids: Sequence[int], gates: Sequence[str], schedules: Sequence[str]) -> None:
         """Read everything there is."""
