@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shike.errors import BadInput
+from shike.bounds import DURATION_SECONDS_MAX
+from shike.errors import BadInput, BadTime
 from shike.model import RECORD_VERSION, Attempt, Live, State, may_move
 from shike.store.base import Ack, Answer
 from shike.store.memory.submit import apply, check_effect
@@ -39,8 +40,8 @@ def settle(tables: Tables, session: str, acks: Sequence[Ack]) -> list[Answer]:
 def _check(ack: Ack) -> None:
     if ack.state not in OUTCOMES:
         raise BadInput(f"a running run cannot become {ack.state.name}")
-    if ack.delay_seconds < 0:
-        raise BadInput(f"a delay of {ack.delay_seconds} s lies in the past")
+    if not 0 <= ack.delay_seconds <= DURATION_SECONDS_MAX:
+        raise BadTime(f"a delay of {ack.delay_seconds} s lies in the past or beyond a century")
     for effect in ack.effects:
         check_effect(effect)
 

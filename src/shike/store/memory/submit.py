@@ -8,7 +8,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from shike.bounds import ARGS_BYTES_MAX, BANDS, SUBMIT_BATCH_MAX
+from shike.bounds import ARGS_BYTES_MAX, BANDS, DURATION_SECONDS_MAX, SUBMIT_BATCH_MAX
 from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime, Conflict, TooLarge
 from shike.model import Fate, Run, TimetableRow
@@ -37,6 +37,8 @@ def check_entry(entry: Entry) -> None:
         raise BadInput(f"band {run.band}: there are 0 to {BANDS - 1}")
     if min(entry.run_at, run.due_at) < 0 or max(entry.run_at, run.due_at) > WALL_MAX:
         raise BadTime(f"run {run.id} is due before 1970 or after 9999")
+    if not entry.delay_seconds <= DURATION_SECONDS_MAX:  # nor is NaN
+        raise BadTime(f"run {run.id} has a delay of {entry.delay_seconds} s; a century is the most")
     for effect in entry.effects:
         check_effect(effect)
 
@@ -44,6 +46,8 @@ def check_entry(entry: Entry) -> None:
 def check_effect(effect: Effect) -> None:
     if isinstance(effect, PlanNext | Insert):
         check_entry(effect.entry)
+    if isinstance(effect, PlanNext) and not 0 <= effect.delay_seconds <= DURATION_SECONDS_MAX:
+        raise BadTime(f"a moment in {effect.delay_seconds} s lies in the past or beyond a century")
 
 
 def _check_ids(tables: Tables, entries: Sequence[Entry], repeat: bool) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from shike.bounds import ATTEMPTS_MAX
 from shike.clock import ManualClock
-from shike.errors import BadSetting, Conflict
+from shike.errors import BadSetting, BadTime, Conflict
 from shike.model import RECORD_VERSION, Run, State
 from shike.store.base import Ack, Answer, Batch, Claim, Entry, Hint, HintKind, NewSession, Retention, Want
 from shike.store.memory import MemoryStore
@@ -132,6 +133,25 @@ def test_an_error_leaves_no_half_of_a_step_and_no_hint() -> None:
         await store.now()
         await asyncio.sleep(0)
         assert [hint.kind for hint in heard] == [HintKind.DUE]
+
+    run(story())
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e12])
+def test_a_delay_that_is_no_length_of_time_is_refused_before_anything_is_stored(seconds: float) -> None:
+    async def story() -> None:
+        store = MemoryStore(ManualClock())
+        await open_session(store)
+        with pytest.raises(BadTime):
+            await store.submit([entry(1), Entry(entry(2).run, delay_seconds=seconds)])
+        assert await store.find(1 << 8) is None
+        await store.submit([entry(3), entry(4)])
+        runs = (await claim(store, 1)).runs
+        acks = [Ack(claimed.run.id, claimed.token, State.FAILED) for claimed in runs]
+        acks[1] = replace(acks[1], delay_seconds=seconds)
+        with pytest.raises(BadTime):
+            await store.settle("w", acks)
+        assert (await store.counts()).running == 2
 
     run(story())
 
