@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.model import RECORD_VERSION, Attempt, State, may_move
@@ -11,7 +12,7 @@ from shike.store.base import Ack, Answer
 from shike.store.sqlite import ended
 from shike.store.sqlite.leases import LeaseRow, leases_of, places
 from shike.store.sqlite.outcomes import Endings, Returns, facts_of
-from shike.store.sqlite.records import OPEN, SUSPECT, TAKEN, pack
+from shike.store.sqlite.records import OPEN, SUSPECT, TAKEN, listed, pack
 from shike.store.sqlite.submit import Arrivals, check_effect
 from shike.store.sqlite.tx import Tx
 
@@ -122,6 +123,9 @@ class _Step:
             returns.add(run, ack.state, run_at, suspect=suspect, failed=int(failed))
         returns.write()
         self._tx.many("attempt_write", attempts)
+        snoozed = [ack.run_id for _, ack in self._back if ack.state is State.SCHEDULED and ack.trace]
+        if snoozed:
+            self._tx.run("attempts_trim", listed(snoozed), ATTEMPTS_MAX)
         self._back.clear()
 
     def _untold(self, lease: LeaseRow, number: int, ack: Ack) -> bytes:

@@ -42,7 +42,8 @@ from shike.store.sqlite.faults import explain
 from shike.store.sqlite.liveness import Liveness
 from shike.store.sqlite.options import Options, check_namespace, parse
 from shike.store.sqlite.statements import Statements
-from shike.store.sqlite.thread import Listener, StoreThread, Verb
+from shike.store.sqlite.thread import Begin, Listener, StoreThread, Verb
+from shike.store.sqlite.turnstile import Turnstile
 from shike.store.sqlite.tx import Facts, Tx
 from shike.store.sqlite.wakeup import Wakeup
 
@@ -100,6 +101,7 @@ class SQLiteStore:
         self._folder = path.with_name(f"{path.name}-shike")
         self._liveness = Liveness(self._folder)
         self._wakeup: Wakeup | None = None
+        self._turnstile: Turnstile | None = None
         FORKS.in_child(self._forked)
 
     # ---------------------------------------------------------------- opening and closing
@@ -123,17 +125,19 @@ class SQLiteStore:
         connection = connect(self._options)
         try:
             self.virtual_buckets = prepare(connection, self._options, sql, self._buckets_wanted)
+            connection.execute("pragma busy_timeout = 0")  # the turnstile waits, in shorter steps
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._wakeup = Wakeup(self._folder)
+            self._turnstile = Turnstile(self._folder, self._options.busy_seconds)
             reading = connect(self._options, read_only=True)
         except BaseException:
             connection.close()
             raise
         facts = Facts(self.virtual_buckets, self._crashes_max)
-        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), "begin immediate")
-        self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), "begin")
+        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), self._turnstile.begin)
+        self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), _snapshot)
 
-    def _thread(self, name: str, tx: Tx, begin: str) -> StoreThread:
+    def _thread(self, name: str, tx: Tx, begin: Begin) -> StoreThread:
         thread = StoreThread(f"shike:sqlite:{name}", tx, self._path, begin, self._spread)
         thread.start()
         return thread
@@ -151,6 +155,8 @@ class SQLiteStore:
                     thread.close()
             if wakeup is not None:
                 wakeup.close()
+            if self._turnstile is not None:
+                self._turnstile.close()
             self._liveness.close()
 
     def _forked(self) -> None:
@@ -333,3 +339,8 @@ class SQLiteStore:
 
     async def counts(self) -> Counts:
         return await self._read(reads.counts)
+
+
+def _snapshot(connection: sqlite3.Connection) -> None:
+    """Reads of one group see one state of the file."""
+    connection.execute("begin")

@@ -26,6 +26,7 @@ CALLS_PER_COMMIT = 1_000  # bounds how long the first of a group waits for the l
 _ORPHANS: list[sqlite3.Connection] = []  # of parent processes: SQLite forbids to close them here
 
 Verb: TypeAlias = Callable[..., Any]
+Begin: TypeAlias = Callable[[sqlite3.Connection], object]
 Listener: TypeAlias = tuple[asyncio.AbstractEventLoop, Callable[[Hint], None]]
 
 
@@ -42,13 +43,15 @@ class Call:
 
 
 class StoreThread:
-    """Runs verbs on `tx`, each group inside one transaction that begins with `begin`.
+    """Runs verbs on `tx`, each group inside one transaction that `begin` begins.
 
     A verb that fails harms none of its neighbours: if it had written nothing, it just answers with its error; if it
     had, the transaction is taken back and the group is done again, each call in a transaction of its own.
     """
 
-    def __init__(self, name: str, tx: Tx, path: Path, begin: str, tell: Callable[[list[Hint]], list[Listener]]) -> None:
+    def __init__(
+        self, name: str, tx: Tx, path: Path, begin: Begin, tell: Callable[[list[Hint]], list[Listener]]
+    ) -> None:
         self._tx = tx
         self._path = path
         self._begin = begin
@@ -137,7 +140,7 @@ class StoreThread:
         connection = self._tx.connection
         hints = len(self._tx.hints)
         try:
-            connection.execute(self._begin)
+            self._begin(connection)
             self._tx.begin()
             for call in calls:
                 if not self._one(call):

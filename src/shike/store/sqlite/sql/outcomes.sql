@@ -44,3 +44,12 @@ where l.token in (select value from json_each(?));
 
 -- name: lease_write
 update {ns}_lease set fates = ?, open = ?, settled_at = ? where token = ?;
+
+-- name: attempts_trim
+-- A run may be snoozed for ever: only its youngest attempts are kept.
+delete from {ns}_attempt where (run_id, token) in (
+    select a.run_id, a.token from json_each(?) j join {ns}_attempt a on a.run_id = j.value
+    where a.token <= (
+        select b.token from {ns}_attempt b where b.run_id = a.run_id order by b.token desc limit 1 offset ?
+    )
+);

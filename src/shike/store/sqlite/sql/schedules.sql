@@ -36,8 +36,13 @@ insert or replace into {ns}_timetable (schedule, moment, until, count, version, 
 values {rows of 9};
 
 -- name: timetable_add
-insert or ignore into {ns}_timetable (schedule, moment, until, count, version, fate, run_id, due_at, state)
-values {rows of 9};
+-- A range counts the withdrawn moment that it begins with, and more; any other row stays.
+insert into {ns}_timetable (schedule, moment, until, count, version, fate, run_id, due_at, state)
+values {rows of 9}
+on conflict (schedule, moment) do update set
+    until = excluded.until, count = excluded.count, version = excluded.version, fate = excluded.fate,
+    run_id = excluded.run_id, due_at = excluded.due_at, state = excluded.state
+where fate = 'withdrawn';
 
 -- name: timetable_withdraw
 update {ns}_timetable set fate = 'withdrawn' where schedule = ? and moment = ? and run_id = ?;
