@@ -16,8 +16,9 @@ from shike.bounds import (
     CLAIM_RUNS_MAX,
     SLEEP_SECONDS_MAX,
 )
-from shike.clock import MICROS, Clock
+from shike.clock import MICROS
 from shike.errors import BadSetting, SessionClosed, StoreError
+from shike.runtime import woken
 from shike.session import Member
 from shike.store.base import Batch, Claim, Store, Want
 from shike.task import check_name
@@ -27,6 +28,8 @@ log = logging.getLogger("shike.worker")
 IN_ORDER = tuple(range(BANDS))
 LOWEST_FIRST = tuple(reversed(IN_ORDER))
 REPEAT_SECONDS = 0.1
+GOLDEN_RATIO = 0.6180339887498949  # its multiples, cut to [0, 1), fill it evenly from any point on
+ROUNDING = 1e-9  # above what adding fractions loses, below what any weight gives
 
 
 class QueueShare(Struct, frozen=True):
@@ -51,127 +54,194 @@ class QueueShare(Struct, frozen=True):
         return share
 
 
-def divide(free: int, shares: Mapping[str, QueueShare], busy: Mapping[str, int]) -> dict[str, int]:
-    """How many of `free` places each queue may fill: all of them where nobody else wants any, by weight otherwise.
+def divide(free: int, shares: Mapping[str, QueueShare], busy: Mapping[str, int], turn: int = 0) -> dict[str, int]:
+    """How many of `free` places each queue may fill: by weight, within its limit, never more than `free` in all.
 
-    The first pass gives each queue its weighted part, rounded up, so that every queue gets at least one place in
-    turn; the store fills them in this order and stops at `free`.
+    What one queue's limit leaves over goes to the others. Where there are too few places to go round they go round in
+    time: over many turns each queue gets its weight, and none waits for ever. (Systematic sampling, W. G. Madow 1949,
+    with a start that moves by the golden ratio.)
     """
-    total = sum(share.weight for share in shares.values())
-    room = {}
-    for name, share in shares.items():
-        part = -(-free * share.weight // total)
-        if share.limit:
-            part = min(part, share.limit - busy.get(name, 0))
-        if part > 0:
-            room[name] = int(part)
+    start = (turn + 1) * GOLDEN_RATIO % 1.0
+    room, reached = {}, start
+    for name, part in _parts(free, shares, busy).items():
+        before, reached = reached, reached + part
+        if places := int(reached + ROUNDING) - int(before + ROUNDING):
+            room[name] = places
     return room
 
 
+def _parts(free: int, shares: Mapping[str, QueueShare], busy: Mapping[str, int]) -> dict[str, float]:
+    """Each queue's fraction of the places; the tightest limits first, so that the others share what they leave."""
+    room = {name: max(share.limit - busy.get(name, 0), 0) if share.limit else free for name, share in shares.items()}
+    weight = sum(shares[name].weight for name in room if room[name])
+    parts = dict.fromkeys(room, 0.0)
+    left = float(free)
+    for name in sorted((name for name in room if room[name]), key=lambda name: room[name] / shares[name].weight):
+        parts[name] = min(left * shares[name].weight / weight, room[name])
+        left -= parts[name]
+        weight -= shares[name].weight
+    return parts
+
+
 class Claimer:
-    """The claim loop of one worker. `take` receives each batch that has runs."""
+    """The claim loop of one worker. `take` receives each batch that has runs.
+
+    A queue is *hungry* while the store may have something in it for us. A suspect, a run rescued from a dead process,
+    is granted alone: `takes_suspect` says whether there is a place for one now; normal claims go on beside it.
+    """
 
     def __init__(
         self,
         store: Store,
         member: Member,
-        clock: Clock,
         *,
         slots: int,
         queues: Mapping[str, QueueShare],
         tasks: Callable[[], frozenset[str]],
         load: Callable[[], tuple[int, int, int]],
         busy_by_queue: Mapping[str, int],
+        takes_suspect: Callable[[], bool],
         take: Callable[[Batch], None],
     ) -> None:
         self._store = store
         self._member = member
-        self._clock = clock
         self._slots = slots
         self.queues = queues
         self._tasks = tasks
         self._load = load  # runs under way, queued, of the backlog
         self._busy_by_queue = busy_by_queue
+        self._takes_suspect = takes_suspect
         self._take = take
+        self._hungry: dict[str, None] = dict.fromkeys(queues)
         self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()  # no claim is on its way
+        self._quiet.set()
         self._timer: asyncio.TimerHandle | None = None
+        self._turn = 0
+        self._unheard = False  # an answer to the present number was lost: what comes may be an old batch
         self.number = 1
         self.received = 0
-        self.hungry = True  # the store may have something for us
         self.paused = False
         self.runs_per_second = 0.0
 
-    def poke(self) -> None:
-        """There may be work in the store: look as soon as there is room."""
-        self.hungry = True
-        self._wake.set()
+    def poke(self, queue: str = "") -> None:
+        """There may be work in the store, in this queue or in any: look as soon as there is room."""
+        if not queue:
+            self._hungry = dict.fromkeys(self.queues)
+        elif queue in self.queues:
+            self._hungry[queue] = None
+        self.room()
 
     def room(self) -> None:
-        """A slot became free: look, if there is reason to."""
-        if self.hungry:
+        """A place became free: look, if there is reason to."""
+        if self._hungry:
             self._wake.set()
 
     def start_again(self) -> None:
         """A new session counts its claims from 1."""
-        self.number, self.received, self.hungry = 1, 0, True
-        self._wake.set()
+        self.number, self.received, self._unheard = 1, 0, False
+        self.poke()
+
+    async def rest(self, seconds: float) -> None:
+        """Claim no more, and wait for the answer that is on its way: nobody else would give those runs back."""
+        self.paused = True
+        await woken(self._quiet, seconds)
 
     async def run(self) -> None:
         """The role: claims whenever there is hunger and room."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self.hungry and not self.paused and self._member.valid() and (wants := self._wants()):
+            fruitless = 0  # what is there may be over its share: then it waits until something ends
+            while fruitless < len(self.queues) and self._may() and (wants := self._wants()):
                 batch = await self._claim(wants)
                 if batch is None:
                     break
+                fruitless = 0 if batch.runs else fruitless + 1
                 self._digest(batch, wants)
+
+    def _may(self) -> bool:
+        return not self.paused and self._member.valid()
 
     def _wants(self) -> tuple[Want, ...]:
         under_way, queued, backlog = self._load()
-        ahead = min(int(self.runs_per_second * CLAIM_AHEAD_SECONDS), CLAIM_RUNS_MAX - self._slots)
-        if queued > max(ahead, 0) // 2:
+        ahead = max(min(int(self.runs_per_second * CLAIM_AHEAD_SECONDS), CLAIM_RUNS_MAX - self._slots), 0)
+        free = self._slots + ahead - under_way - queued
+        if not self._hungry or free <= 0 or queued > ahead // 2:
             return ()
-        free = self._slots + max(ahead, 0) - under_way - queued
-        if free <= 0:
-            return ()
-        spare = max(int(self._slots * BACKLOG_SLOTS_SHARE) - backlog, 0)
-        rooms = divide(min(free, CLAIM_RUNS_MAX), self.queues, self._busy_by_queue)
-        return tuple([Want(name, count, min(count, spare)) for name, count in rooms.items()])
+        self._turn += 1
+        spare = max(int(self._slots * BACKLOG_SLOTS_SHARE), 1) - backlog
+        shares = {name: self.queues[name] for name in self._in_turn()}
+        wants = []
+        for name, count in divide(min(free, CLAIM_RUNS_MAX), shares, self._busy_by_queue, self._turn).items():
+            share = min(count, max(spare, 0))
+            spare -= share
+            wants.append(Want(name, count, share))
+        return tuple(wants)
+
+    def _in_turn(self) -> list[str]:
+        """The hungry queues, each turn another one first: the first is served first with what is scarce."""
+        names = list(self._hungry)
+        first = self._turn % len(names)
+        return names[first:] + names[:first]
 
     async def _claim(self, wants: tuple[Want, ...]) -> Batch | None:
+        self._quiet.clear()
+        try:
+            return await self._ask(wants)
+        finally:
+            self._quiet.set()
+
+    async def _ask(self, wants: tuple[Want, ...]) -> Batch | None:
         member = self._member
-        bands = LOWEST_FIRST if self.number % AGEING_CLAIMS == 0 else IN_ORDER
         session = member.session
         if session is None:
             return None
-        request = Claim(session=session.id, number=self.number, wants=wants, tasks=self._tasks(), bands=bands)
+        request = Claim(
+            session=session.id,
+            number=self.number,
+            wants=wants,
+            tasks=self._tasks(),
+            solo=self._takes_suspect(),
+            bands=LOWEST_FIRST if self.number % AGEING_CLAIMS == 0 else IN_ORDER,
+        )
         while member.session is session:
             try:
                 batch = await self._store.claim(request)
+                if member.session is session and member.valid():
+                    return batch
                 # An answer to an earlier life, or to a process that slept past its lease, is not believed: the runs
                 # may be another's by now. If they are not, the same number brings them again.
-                return batch if member.session is session and member.valid() else None
+                self._unheard = member.session is session
+                return None
             except SessionClosed:  # the next beat will say so, too, and start a new life
                 await asyncio.sleep(REPEAT_SECONDS)
             except StoreError as error:  # the same number again: if it was granted, the same batch comes back
                 log.warning("claim %d is repeated: %s", self.number, error)
+                self._unheard = True
                 await asyncio.sleep(REPEAT_SECONDS)
         return None
 
     def _digest(self, batch: Batch, wants: tuple[Want, ...]) -> None:
-        self.hungry = batch.more
+        if not (batch.more or self._unheard):
+            for want in wants:
+                self._hungry.pop(want.queue, None)
+        self._unheard = False
         if batch.runs:
+            self._take(batch)  # first: a beat that names this number as received has to name its lease as held
             self.received = self.number
             self.number += 1
-            self._take(batch)
         elif batch.next_at:
             self._look_again(batch.next_at - batch.now)
 
     def _look_again(self, micros: int) -> None:
         """A wake-up came early, by the store's clock: this is the time left."""
-        if self._timer is not None:
-            self._timer.cancel()
         seconds = max(micros / MICROS, 0.0)
-        if seconds <= SLEEP_SECONDS_MAX:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.poke)
+        if seconds > SLEEP_SECONDS_MAX:
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if loop.time() < self._timer.when() <= loop.time() + seconds:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(seconds, self.poke)

@@ -47,6 +47,7 @@ class Slots:
         now: Callable[[], int],
         *,
         ended: Callable[[Claimed, Ack | None], None],
+        drained: Callable[[], None],
         valid: Callable[[], bool],
         worker: str,
         draw: Callable[[], float],
@@ -58,6 +59,7 @@ class Slots:
         self.clock = clock
         self.now = now  # the store's time, as far as it is known
         self.ended = ended
+        self.drained = drained  # everything queued has begun, and perhaps slots are left
         self.valid = valid  # whether our lease, carefully counted, still stands
         self.worker = worker
         self.draw = draw
@@ -89,8 +91,8 @@ class Slots:
     def wake(self) -> None:
         """See that somebody works on the queue: called when runs came in and when a handler began to wait."""
         if not self.queued:
-            return
-        if self._idle:
+            self.drained()
+        elif self._idle:
             self._idle.pop().rouse()
         elif len(self._all) < self.size:
             slot = Slot(self)

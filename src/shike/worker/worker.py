@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from shike.bounds import (
     ACK_DELAY_SECONDS,
     BEAT_SECONDS,
+    KILL_GRACE_SECONDS,
     LEASE_SECONDS,
     STOP_GRACE_SECONDS,
 )
@@ -59,6 +60,8 @@ class Worker:
         self._settled = settled
         self._roles: list[Role] = []
         self._holds: dict[int, int] = {}  # token → runs of that lease not settled yet
+        self._suspects: dict[int, None] = {}  # tokens of suspects under way
+        self._suspects_max = self._pools[Executor.PROCESS].size if Executor.PROCESS in self._pools else 1
         self._busy_by_queue: dict[str, int] = {}
         self._backlog = 0
         self._marks = (0.0, 0)  # (monotonic, runs done) at the last beat
@@ -72,6 +75,7 @@ class Worker:
             runtime.clock,
             member.store_now,
             ended=self._ended,
+            drained=self._drained,
             valid=member.valid,
             worker=member.name,
             draw=runtime.entropy.random,
@@ -87,12 +91,12 @@ class Worker:
         self.claims = Claimer(
             store,
             member,
-            runtime.clock,
             slots=slots,
             queues={share.name: share for share in queues},
             tasks=self._task_names,
             load=self._load,
             busy_by_queue=self._busy_by_queue,
+            takes_suspect=lambda: len(self._suspects) < self._suspects_max,
             take=self._take,
         )
         member.holdings = self._holdings
@@ -113,7 +117,7 @@ class Worker:
 
         No attempt is spent: what is stopped here is given back.
         """
-        self.claims.paused = True
+        await self.claims.rest(KILL_GRACE_SECONDS)
         for role in self._roles:
             await role.stop()
         self._roles.clear()
@@ -148,6 +152,12 @@ class Worker:
             queues[run.queue] = queues.get(run.queue, 0) + 1
             if settle.is_backlog(run):
                 self._backlog += 1
+        if self.claims.paused:  # it was asked for before we began to stop
+            for claimed in runs:
+                self._ended(claimed, settle.given_back(claimed))
+            return
+        if batch.solo:
+            self._suspects[runs[0].token] = None
         self.slots.claimed_at = batch.now
         self._queued_since = self._runtime.clock.monotonic()
         self.slots.feed(runs, solo=batch.solo)
@@ -175,6 +185,9 @@ class Worker:
                 holds[ack.token] = left
             else:
                 holds.pop(ack.token, None)
+                if ack.token in self._suspects:
+                    del self._suspects[ack.token]
+                    self.claims.poke()  # others may wait to be run alone
             if answer is Answer.REFUSED or answer is Answer.UNKNOWN:
                 self.stale += 1
                 log.warning("run %d: a late report was refused, its lease is another's", ack.run_id)
@@ -190,6 +203,10 @@ class Worker:
             if context is not None and context.latest_progress() is not None:
                 reports.append((context.run.id, context.token, to_json(context.latest_progress(), "progress")))
         return received, tuple(self._holds), tuple(reports)
+
+    def _drained(self) -> None:
+        """Every run that was claimed has begun: there may be slots left for more."""
+        self.claims.room()
 
     def _load(self) -> tuple[int, int, int]:
         return len(self.slots.waiting), len(self.slots.queued), self._backlog
@@ -208,8 +225,8 @@ class Worker:
         self._give_back_stale_queue(now)
         for run_id, _token in reply.cancels:
             self._cancel(run_id)
-        if not self.claims.queues.keys().isdisjoint(reply.eligible):
-            self.claims.poke()
+        for queue in reply.eligible:
+            self.claims.poke(queue)
         self.claims.room()  # also where the last claim was left unanswered because our lease was in doubt
 
     def _give_back_stale_queue(self, now: float) -> None:
@@ -231,7 +248,7 @@ class Worker:
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is HintKind.DUE:
             if hint.queue in self.claims.queues and hint.at <= self._member.store_now() + EARLY_MICROS:
-                self.claims.poke()
+                self.claims.poke(hint.queue)
         elif hint.kind is HintKind.CANCEL:
             for run_id in hint.run_ids:
                 self._cancel(run_id)
@@ -240,13 +257,14 @@ class Worker:
 
     def _joined(self) -> None:
         self.slots.session = self._member.identity
-        self._holds.clear()
         self.claims.start_again()
 
     def _lost(self, reason: str) -> None:
         """The lease is gone, so are its runs: nothing that is said about them would be believed."""
         self.acks.drop()
         self._holds.clear()
+        self._suspects.clear()
+        self.claims.start_again()  # before the next life can beat: it has received nothing yet
         for claimed in self.slots.take_back():
             self._ended(claimed, None)
         self.slots.stop_all(Stop.LOST)

@@ -1,0 +1,315 @@
+"""Asking for work: never too much, never too little, nobody starves, and suspects run alone."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shike.bounds import BAND_BACKLOG
+from shike.errors import BadInput, BadSetting
+from shike.model import Executor, State
+from shike.worker.claims import QueueShare, divide
+from shike.worker.executor import Call
+from tests.unit.worker.world import World, run
+
+# ---------------------------------------------------------------- dividing the places
+
+weights = st.floats(0.01, 1000.0)
+share = st.builds(lambda limit, weight: (limit, weight), st.integers(0, 20), weights)
+some_shares = st.lists(share, min_size=1, max_size=8).map(
+    lambda found: {f"q{n}": QueueShare(f"q{n}", limit, weight) for n, (limit, weight) in enumerate(found)}
+)
+some_busy = st.dictionaries(st.sampled_from([f"q{n}" for n in range(8)]), st.integers(0, 25))
+
+
+@given(st.integers(0, 2_000), some_shares, some_busy, st.integers(0, 10_000))
+def test_all_places_are_dealt_within_the_limits_and_not_one_more(
+    free: int, shares: dict[str, QueueShare], busy: dict[str, int], turn: int
+) -> None:
+    rooms = divide(free, shares, busy, turn)
+    open_places = sum(max(one.limit - busy.get(name, 0), 0) if one.limit else free for name, one in shares.items())
+    assert sum(rooms.values()) == min(free, open_places)
+    assert all(rooms.values()), "a queue without a place is not asked for"
+    for name, room in rooms.items():
+        assert not shares[name].limit or busy.get(name, 0) + room <= shares[name].limit
+
+
+@given(st.integers(1, 5), st.lists(weights, min_size=1, max_size=6), st.integers(0, 1_000))
+def test_over_many_turns_each_queue_gets_its_weight(free: int, given_weights: list[float], first: int) -> None:
+    shares = {f"q{n}": QueueShare(f"q{n}", 0, weight) for n, weight in enumerate(given_weights)}
+    turns = 2_000
+    dealt: Counter[str] = Counter()
+    for turn in range(first, first + turns):
+        dealt.update(divide(free, shares, {}, turn))
+    for name, one in shares.items():
+        fair = turns * free * one.weight / sum(given_weights)
+        assert abs(dealt[name] - fair) <= 0.02 * turns, f"{name} got {dealt[name]} of {fair}"
+
+
+def test_one_place_goes_round() -> None:
+    shares = {name: QueueShare(name) for name in ("a", "b", "c")}
+    served = [*divide(1, shares, {}, 0), *divide(1, shares, {}, 1), *divide(1, shares, {}, 2)]
+    assert sorted(served) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("mail", QueueShare("mail")),
+        ("mail:10", QueueShare("mail", 10)),
+        ("mail:10*3", QueueShare("mail", 10, 3.0)),
+        ("mail*0.5", QueueShare("mail", 0, 0.5)),
+    ],
+)
+def test_a_queue_is_written_with_limit_and_weight(text: str, expected: QueueShare) -> None:
+    assert QueueShare.parse(text) == expected
+
+
+@pytest.mark.parametrize("text", ["mail:x", "mail:-1", "mail*0", "mail*-2", "mail*nan", "mail*inf", "mail:1:2"])
+def test_a_share_that_makes_no_sense_is_refused(text: str) -> None:
+    with pytest.raises(BadSetting, match=re.escape(text)):
+        QueueShare.parse(text)
+
+
+def test_a_queue_needs_a_name() -> None:
+    with pytest.raises(BadInput):
+        QueueShare.parse(":3")
+
+
+# ---------------------------------------------------------------- claiming
+
+
+class Work:
+    """Makes handlers that take a while, and counts how many are under way."""
+
+    def __init__(self) -> None:
+        self.at_once = 0
+        self.most = 0
+
+    def handler(self) -> Any:
+        async def work(seconds: float = 1.0) -> None:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self.at_once -= 1
+
+        return work
+
+
+def test_a_worker_claims_no_more_than_its_free_slots() -> None:
+    async def story(world: World) -> None:
+        work = Work()
+        world.task(work.handler())
+        await world.worker(slots=3, queues=("a", "b", "c", "d"))
+        for queue in "abcd":
+            await world.submit("work", 5, queue=queue)
+        await asyncio.sleep(0.5)
+        assert work.at_once == 3
+        counts = await world.store.counts()
+        assert counts.running == 3, "what cannot be started stays in the store, for others"
+
+    run(story)
+
+
+def test_all_slots_are_filled_from_one_queue_when_the_others_are_empty() -> None:
+    async def story(world: World) -> None:
+        work = Work()
+        world.task(work.handler())
+        await world.worker(slots=10, queues=("mail*3", "web", "gpu"))
+        await world.submit("work", 50, queue="web")
+        await asyncio.sleep(0.1)
+        assert work.at_once == 10
+
+    run(story)
+
+
+def test_a_queue_at_its_limit_goes_on_as_soon_as_a_place_is_free() -> None:
+    """Not with the next beat: a limit must not become a rate."""
+
+    async def story(world: World) -> None:
+        work = Work()
+        world.task(work.handler())
+        worker, _ = await world.worker(slots=10, queues=("mail", "gpu:1"))
+        await world.submit("work", 8, queue="gpu", args=b'{"seconds":0.01}')
+        await world.submit("work", 1, queue="mail", args=b'{"seconds":30}')
+        began = world.loop.time()
+        while (await world.store.counts()).ended.get("SUCCESS", 0) < 8:
+            await asyncio.sleep(0.001)
+        assert world.loop.time() - began < 0.2
+        assert work.most == 2
+        await worker.stop(0.0)
+
+    run(story)
+
+
+def test_a_backlog_leaves_slots_for_new_work_and_costs_no_idle_claims() -> None:
+    """P5. And a claim that finds only what is over its share is not repeated without end."""
+
+    async def story(world: World) -> None:
+        work = Work()
+        world.task(work.handler())
+        await world.worker(slots=10)
+        await world.submit("work", 50, band=BAND_BACKLOG, args=b'{"seconds":100}')
+        await asyncio.sleep(5)
+        assert work.at_once == 8
+        asked = len(world.store.claims)
+        await asyncio.sleep(5)
+        assert len(world.store.claims) - asked <= 10, "a look a second, with the beat"
+        (fresh,) = await world.submit("work", args=b'{"seconds":0}')
+        await asyncio.sleep(0.05)
+        assert (await world.ended(fresh)).state is State.SUCCESS
+
+    run(story)
+
+
+def test_two_queues_share_one_bound_for_their_backlogs() -> None:
+    async def story(world: World) -> None:
+        work = Work()
+        world.task(work.handler())
+        await world.worker(slots=10, queues=("a", "b"))
+        for queue in "ab":
+            await world.submit("work", 50, queue=queue, band=BAND_BACKLOG, args=b'{"seconds":100}')
+        await asyncio.sleep(5)
+        assert work.at_once == 8
+
+    run(story)
+
+
+def test_a_worker_with_one_slot_does_catch_up() -> None:
+    async def story(world: World) -> None:
+        work = Work()
+        world.task(work.handler())
+        await world.worker(slots=1)
+        (late,) = await world.submit("work", band=BAND_BACKLOG)
+        await asyncio.sleep(1.5)
+        assert (await world.ended(late)).state is State.SUCCESS
+
+    run(story)
+
+
+def test_a_claim_whose_answer_was_lost_is_repeated_under_its_number() -> None:
+    async def story(world: World) -> None:
+        work = Work()
+        world.task(work.handler())
+        worker, _ = await world.worker(slots=2)
+        await asyncio.sleep(0.01)
+        world.store.deaf = True
+        await world.submit("work", 4, args=b'{"seconds":0.2}')
+        await asyncio.sleep(0.05)
+        world.store.deaf = False
+        await asyncio.sleep(0.6)
+        numbers = [claim.number for claim in world.store.claims]
+        assert numbers.count(1) >= 2 and numbers == sorted(numbers)
+        assert (await world.store.counts()).ended == {"SUCCESS": 4}, "and what else is there is asked for at once"
+        assert worker.stale == 0
+
+    run(story)
+
+
+def test_every_sixteenth_claim_begins_with_the_lowest_band() -> None:
+    async def story(world: World) -> None:
+        world.task(Work().handler())
+        await world.worker(slots=1)
+        await world.submit("work", 40, args=b'{"seconds":0.01}')
+        await asyncio.sleep(1)
+        orders = {claim.number: claim.bands for claim in world.store.claims}
+        assert orders[15][0] == 0 and orders[16][0] == BAND_BACKLOG and orders[32][0] == BAND_BACKLOG
+
+    run(story)
+
+
+# ---------------------------------------------------------------- suspects
+
+
+class Children:
+    """Stands for a pool of child processes: what runs here cannot take the worker along."""
+
+    kind = Executor.PROCESS
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.at_once = 0
+        self.most = 0
+
+    async def run(self, call: Call) -> Any:
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            assert call.definition.handler is not None
+            return await call.definition.handler(*call.args, **call.kwargs)
+        finally:
+            self.at_once -= 1
+
+    async def close(self) -> None: ...
+
+
+def test_without_children_suspects_run_one_at_a_time_and_others_beside_them() -> None:
+    """ARCHITECTURE 5.4: if the process dies, it is known which suspect it was; meanwhile work goes on."""
+
+    async def story(world: World) -> None:
+        alone, beside = Work(), Work()
+        world.task(alone.handler(), name="suspect")
+        world.task(beside.handler(), name="normal")
+        await world.rescued("suspect", 6, args=b'{"seconds":1.0}')
+        await world.worker(slots=10)
+        await world.submit("normal", 20, args=b'{"seconds":0.5}')
+        await asyncio.sleep(0.4)
+        assert alone.at_once == 1 and beside.at_once == 9
+        await asyncio.sleep(5.7)
+        assert alone.most == 1
+        assert (await world.store.counts()).ended == {"SUCCESS": 26}, "one after the other, without a pause"
+
+    run(story)
+
+
+def test_with_children_as_many_suspects_run_at_once_as_there_are_children() -> None:
+    async def story(world: World) -> None:
+        children = Children(3)
+        world.task(Work().handler(), name="suspect")
+        await world.rescued("suspect", 7, args=b'{"seconds":1.0}')
+        await world.worker(slots=10, pools={Executor.PROCESS: children})
+        await asyncio.sleep(0.5)
+        assert children.at_once == 3
+        await asyncio.sleep(2.7)
+        assert children.most == 3
+        assert (await world.store.counts()).ended == {"SUCCESS": 7}
+
+    run(story)
+
+
+def test_a_suspect_that_ends_at_once_does_not_hold_up_the_next() -> None:
+    async def story(world: World) -> None:
+        async def quick() -> None: ...
+
+        world.task(quick)
+        await world.rescued("quick", 20)
+        await world.worker(slots=4)
+        await asyncio.sleep(0.3)
+        assert (await world.store.counts()).ended == {"SUCCESS": 20}
+
+    run(story)
+
+
+def test_the_worker_dies_of_one_suspect_only() -> None:
+    """Two suspects that are held by one process when it dies could not be told apart."""
+
+    async def story(world: World) -> None:
+        world.task(Work().handler(), name="suspect")
+        ids = await world.rescued("suspect", 3, args=b'{"seconds":60}')
+        _, member = await world.worker(slots=10)
+        await asyncio.sleep(0.2)
+        await member.leave("killed")
+        assert member.session is None
+        (session,) = [one for one in await world.store.sessions(all=True) if one.name == "w"]
+        await world.store.free(session.id, 10)
+        assert sorted([(await world.live(run_id)).crashes for run_id in ids]) == [0, 0, 1]
+
+    run(story)

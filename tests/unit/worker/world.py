@@ -1,0 +1,170 @@
+"""A worker on a store in memory, in virtual time: no sleeps, no threads, every instant known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from random import Random
+from typing import Any, TypeVar
+
+from shike.errors import StoreUnavailable
+from shike.ids import RunIds
+from shike.model import RECORD_VERSION, Ended, Executor, Live, Run
+from shike.session import Member
+from shike.store.base import Ack, Answer, Batch, BeatReply, Claim, Entry, NewSession, Want
+from shike.store.codec import Codec
+from shike.store.memory import MemoryStore
+from shike.task import Definition
+from shike.testing import VirtualLoop
+from shike.testing.harness import START, LoopClock, VirtualRuntime
+from shike.worker.claims import QueueShare
+from shike.worker.executor import Pool
+from shike.worker.worker import Worker
+
+T = TypeVar("T")
+
+
+class SeededEntropy:
+    """The same numbers in every run of a test."""
+
+    def __init__(self, seed: int = 7) -> None:
+        self._draw = Random(seed)
+
+    def token_hex(self, count: int) -> str:
+        return self._draw.randbytes(count).hex()
+
+    def random(self) -> float:
+        return self._draw.random()
+
+
+class WatchedStore(MemoryStore):
+    """Writes down what it is asked, and can be told to fail."""
+
+    def __init__(self, clock: LoopClock) -> None:
+        super().__init__(clock)
+        self.claims: list[Claim] = []
+        self.settled: list[list[Ack]] = []
+        self.down = False
+        self.deaf = False  # does as told, and the answer is lost
+        self.slow_seconds = 0.0
+
+    async def claim(self, claim: Claim) -> Batch:
+        self.claims.append(claim)
+        return await self._reach(super().claim(claim))
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        self.settled.append(list(acks))
+        return await self._reach(super().settle(session, acks))
+
+    async def beat(self, beat: Any) -> BeatReply:
+        return await self._reach(super().beat(beat))
+
+    async def _reach(self, work: Coroutine[Any, Any, T]) -> T:
+        if self.slow_seconds:
+            await asyncio.sleep(self.slow_seconds)
+        if self.down:
+            work.close()
+            raise StoreUnavailable("the store is down")
+        answer = await work
+        if self.deaf:
+            raise StoreUnavailable("the answer was lost")
+        return answer
+
+
+class World:
+    """Everything a worker stands on. Use inside `run`."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self.loop = loop
+        self.clock = LoopClock(loop, START)
+        self.runtime = VirtualRuntime(self.clock, SeededEntropy())
+        self.store = WatchedStore(self.clock)
+        self.tasks: dict[str, Definition] = {}
+        self.ids: RunIds | None = None
+
+    def task(self, handler: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
+        """Register a handler under its own name; `@world.task` or `world.task(f, timeout_seconds=1)`."""
+        name = settings.pop("name", handler.__name__)
+        self.tasks[name] = Definition(name, handler, **settings)
+        return handler
+
+    async def worker(
+        self,
+        slots: int = 4,
+        *,
+        queues: Sequence[str] = ("default",),
+        pools: dict[Executor, Pool] | None = None,
+        lease_seconds: float = 10.0,
+        codec: Codec | None = None,
+        **named: Any,
+    ) -> tuple[Worker, Member]:
+        """A worker at work, and its membership."""
+        member = Member(self.store, self.runtime, kind="worker", name="w", lease_seconds=lease_seconds)
+        await member.join()
+        shares = [QueueShare.parse(queue) for queue in queues]
+        worker = Worker(
+            self.store, self.runtime, member, self.tasks, slots=slots, queues=shares, pools=pools or {},
+            lease_seconds=lease_seconds, codec=codec, **named,
+        )  # fmt: skip
+        await worker.start()
+        return worker, member
+
+    async def submit(self, task: str, count: int = 1, *, args: bytes = b"{}", **run: Any) -> list[int]:
+        """Store runs that are due now; their ids."""
+        if self.ids is None:
+            words = {"identity": "client", "name": "", "kind": "client", "host": "", "pid": 0}
+            session = await self.store.open_session(NewSession(**words, lease_seconds=0.0, protocol=1))
+            self.ids = RunIds(session.number)
+        run = {"due_at": self.clock.wall()} | run
+        runs = [Run(RECORD_VERSION, self.ids.next(0), task, args, **run) for _ in range(count)]
+        await self.store.submit([Entry(run) for run in runs])
+        return [run.id for run in runs]
+
+    async def rescued(self, task: str, count: int = 1, **run: Any) -> list[int]:
+        """Runs whose process died in the middle of them."""
+        ids = await self.submit(task, count, **run)
+        dead = Member(self.store, self.runtime, kind="worker", name="dead")
+        session = await dead.join()
+        want = QueueShare.parse(run.get("queue", "default")).name
+        claim = Claim(session=session.id, number=1, wants=(Want(want, count, count),), tasks=frozenset([task]))
+        granted = await MemoryStore.claim(self.store, claim)
+        assert {one.run.id for one in granted.runs} == set(ids)
+        await dead.leave("killed")
+        await self.store.free(session.id, 10)
+        return ids
+
+    async def ended(self, run_id: int) -> Ended:
+        """What became of a run that must be over."""
+        found = await self.store.find(run_id)
+        assert isinstance(found, Ended), f"{found} is not over"
+        return found
+
+    async def live(self, run_id: int) -> Live:
+        """A run that must not be over."""
+        found = await self.store.find(run_id)
+        assert isinstance(found, Live), f"{found} is over"
+        return found
+
+
+def run(main: Callable[[World], Awaitable[None]]) -> None:
+    """Run a test's story in a world of its own."""
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(_whole(main, World(loop)))
+    finally:
+        _bury(loop)
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _whole(main: Callable[[World], Awaitable[None]], world: World) -> None:
+    await main(world)
+
+
+def _bury(loop: VirtualLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=60))
