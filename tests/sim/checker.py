@@ -6,11 +6,13 @@ a higher token. P5: after the faults, new work is on time and nothing is stuck. 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from shike.bounds import CRASHES_MAX
 from shike.model import Ended, Fate, Live, State, TimetableRow
 from tests.sim.effects import Effects
 from tests.sim.oracle import Calendar, Rate, moments
@@ -19,6 +21,7 @@ from tests.sim.watch import MICROS, OVER, Page, Watch
 HEAL_SECONDS = 60.0  # after the last fault, new work is on time
 LATE_SECONDS_MAX = 2.0  # what "on time" means to a cluster that sweeps once a second
 CHAIN_SECONDS = 60.0  # a fixed delay of seconds, its run included, comes back within
+AT_MOST = {"once": 1, "poison": 1 + CRASHES_MAX}  # how often a run of these may begin
 STUCK_SECONDS = 30.0  # a run this long past its time, with nobody on it, will never run
 
 
@@ -64,9 +67,9 @@ def judge(world: World) -> None:
             world.watch.object("P1", f"run {run_id} was accepted from {client} and is unknown")
     for schedule in world.expected:
         _judge_timetable(world, schedule)
-    bound = world.faults * world.in_flight_max
-    if duplicates(world) > bound:
-        world.watch.object("P4", f"{duplicates(world)} duplicate effects, at most {bound}")
+    repeats, bound = duplicates(world), world.faults * world.in_flight_max
+    if repeats > min(bound, world.watch.rescues):  # each repeat is of a run that was rescued from a dead session
+        world.watch.object("P4", f"{repeats} duplicate effects of {world.watch.rescues} rescued runs, at most {bound}")
 
 
 def duplicates(world: World) -> int:
@@ -114,10 +117,12 @@ def _judge_effects(world: World, page: Page) -> None:
                 "P4", f"run {page.run_id} began under token {effect.token} in {effect.process} after {newest}"
             )
         newest = max(newest, effect.token)
-        if effect.wall < page.due_at:
-            early = (page.due_at - effect.wall) / MICROS
-            world.watch.object("P2", f"run {page.run_id} began {early:.6f} s early in {effect.process}")
+        if effect.at < page.granted.get(effect.token, math.inf):
+            world.watch.object("P2", f"run {page.run_id} began in {effect.process} before it was granted")
     row: Live | Ended | None = world.read("find", page.run_id)
+    begun = sum(not effect.done for effect in effects)
+    if row is not None and begun > AT_MOST.get(row.run.task, begun):
+        world.watch.object("P4", f"run {page.run_id} ({row.run.task}) began {begun} times")
     if row is None or row.state is not State.SUCCESS:
         return
     if not any(effect.done and effect.token == row.token for effect in effects):

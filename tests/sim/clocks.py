@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-EPOCH_WALL = 1_767_225_600_000_000  # the wall clock at virtual second 0: 2026-01-01T00:00:00Z
 MICROS = 1_000_000
+EPOCHS = (  # the wall clock at virtual second 0
+    1_767_225_600_000_000,  # 2026-01-01T00:00:00Z
+    1_774_745_760_000_000,  # 2026-03-29T00:56:00Z: Berlin loses an hour four minutes later
+    1_792_889_760_000_000,  # 2026-10-25T00:56:00Z: Berlin gains one
+)
 
 
 class SkewedClock:
     """A `shike.clock.Clock` over the loop's virtual time. `skew_seconds` shifts the wall; `boot` and `monotonic` start
     anywhere but run true, as a machine's do."""
 
-    def __init__(self, time: Callable[[], float], *, started: float = 0.0) -> None:
+    def __init__(self, time: Callable[[], float], epoch: int, *, started: float = 0.0) -> None:
+        self.epoch = epoch
         self.skew_seconds = 0.0
         self._time = time
         self._started = started
 
     def wall(self) -> int:
-        return EPOCH_WALL + round((self._time() + self.skew_seconds) * MICROS)
+        return self.epoch + round((self._time() + self.skew_seconds) * MICROS)
 
     def monotonic(self) -> float:
         return self._time() + self._started

@@ -14,7 +14,7 @@ from shike.store.memory import MemoryStore
 from tests.sim import roles
 from tests.sim.chaos import Kind, Strike, script
 from tests.sim.checker import World, duplicates, judge
-from tests.sim.clocks import EPOCH_WALL, SkewedClock
+from tests.sim.clocks import EPOCHS, SkewedClock
 from tests.sim.effects import Effects
 from tests.sim.faults import Cut, FaultyStore, Weather
 from tests.sim.handlers import Handlers
@@ -27,6 +27,7 @@ SLOTS = 8
 CHAOS_SECONDS = 480.0
 DRAIN_SECONDS = 120.0
 STRIKES = 50
+AMBUSHES = {0: frozenset({"claim", "plan"}), 1: frozenset({"settle", "free", "close_session", "own"})}
 
 
 class Report(Struct, frozen=True):
@@ -63,16 +64,16 @@ class Cluster:
         self.loop = SimLoop(self._own_dice())
         self.weather = Weather()
         self.effects = Effects(lambda words: self.watch.note(words))
-        self.store_clock = SkewedClock(self.loop.time)
+        self.store_clock = SkewedClock(self.loop.time, self._dice.choice(EPOCHS))
         self.store = breed.store(self.store_clock, virtual_buckets=self._dice.choice((1, 64)))
         self.store_process = Process("store")
         self.watch = Watch(self.loop.time, self.store_clock.wall, self._find, LEASE_SECONDS)
         self.watch.trace = trace
         self.clients = Clients(self._own_dice(), CHAOS_SECONDS + DRAIN_SECONDS / 2)
-        plans = schedules(day_start(EPOCH_WALL))
+        plans = schedules(day_start(self.store_clock.epoch))
         self.operator = Operator(plans, self._own_dice())
         self.watch.caps = {plan.schedule.name: plan.cap for plan in plans if plan.cap}
-        tasks = Handlers(self.effects, self._own_dice(), self.loop.time, self.store_clock.wall).definitions
+        tasks = Handlers(self.effects, self._own_dice(), self.loop.time, self._take_down).definitions
         nodes, workers = self._dice.choice((2, 3)), self._dice.choice((3, 4))
         crew = [(f"node-{n}", breed.node(tasks)) for n in range(nodes)]
         crew += [(f"worker-{n}", breed.worker(tasks, SLOTS)) for n in range(workers)]
@@ -88,7 +89,7 @@ class Cluster:
         return Random(self._dice.getrandbits(64))
 
     def _machine(self, name: str, main: Main) -> Machine:
-        return Machine(name, main, self.loop, self._door, self._own_dice())
+        return Machine(name, main, self.loop, self._door, self.store_clock.epoch, self._own_dice())
 
     def _door(self, process: Process, dice: Random) -> FaultyStore:
         return FaultyStore(self.store, self.loop, self.store_process, process, self.weather, dice, self.watch.seen)
@@ -128,15 +129,12 @@ class Cluster:
     # ------------------------------------------------------------ faults
 
     def _strike(self, strike: Strike) -> None:
-        self.weather.faults[strike.kind.value] += 1
         machine = self.crew[strike.target]
-        self.watch.note(f"{strike.kind.value} {machine.name} {strike.seconds:.3f}")
         match strike.kind:
             case Kind.KILL:
-                machine.kill()
-                self.loop.call_later(strike.seconds, machine.boot)
+                self._at(strike, machine, lambda: self._kill(machine, strike.seconds))
             case Kind.PAUSE:
-                self._later(machine.pause(strike.seconds))
+                self._at(strike, machine, lambda: self._later(machine.pause(strike.seconds)))
             case Kind.PARTITION:
                 self._later(machine.cut_off([*Cut][int(strike.flavour * len(Cut))], strike.seconds))
             case Kind.SKEW:
@@ -146,6 +144,37 @@ class Cluster:
                 self.loop.call_later(strike.seconds, self._quicken)
             case Kind.STORE_STEP:
                 self.store_clock.step(strike.seconds)
+        if strike.kind not in (Kind.KILL, Kind.PAUSE):
+            self._struck(strike, machine)
+
+    def _at(self, strike: Strike, machine: Machine, blow: Callable[[], None]) -> None:
+        """At once; or in the worst instant: the store has done what was asked, and its answer is on the way."""
+
+        def land() -> None:
+            self._struck(strike, machine)
+            blow()
+
+        verbs = AMBUSHES.get(int(strike.flavour * 4))
+        if verbs and machine.store is not None:
+            machine.store.ambush = (verbs, land)
+        else:
+            land()
+
+    def _kill(self, machine: Machine, seconds: float) -> None:
+        machine.kill()
+        self.loop.call_later(seconds, machine.boot, context=self.store_process.context)  # not the dead one's
+
+    def _take_down(self, process: Process) -> None:
+        """A handler kills the process it runs in."""
+        for machine in self.crew:
+            if machine.process is process:
+                self.weather.faults["poisoned"] += 1
+                self.watch.note(f"{process.name} is killed by its handler")
+                self._kill(machine, 1.0)
+
+    def _struck(self, strike: Strike, machine: Machine) -> None:
+        self.weather.faults[strike.kind.value] += 1
+        self.watch.note(f"{strike.kind.value} {machine.name} {strike.seconds:.3f} flavour={strike.flavour:.3f}")
 
     def _later(self, happening: Any) -> None:
         self._happenings.append(self.loop.create_task(happening))

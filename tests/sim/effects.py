@@ -11,7 +11,6 @@ class Effect(NamedTuple):
     """One handler began, or finished, its work on a run."""
 
     at: float  # true virtual time
-    wall: int  # the store's clock at that instant
     process: str
     run_id: int
     token: int

@@ -72,6 +72,7 @@ class FaultyStore:
         self.virtual_buckets = store.virtual_buckets
         self.any_thread = False
         self.cut: Cut | None = None
+        self.ambush: tuple[frozenset[str], Callable[[], None]] | None = None  # strike after one of these verbs
         self._store = store
         self._loop = loop
         self._home = home
@@ -166,6 +167,9 @@ class FaultyStore:
             reply, failed = apply()
             if verb in OBSERVED:
                 self._seen(self._owner.name, verb, args, named, reply, failed)
+        if self.ambush is not None and verb in self.ambush[0] and not failed and (verb != "claim" or reply.runs):
+            (_, blow), self.ambush = self.ambush, None
+            blow()
         if failed and not isinstance(reply, ShikeError):
             self._loop.call_exception_handler({"message": f"the store's {verb} failed", "exception": reply})
         if answer is None:

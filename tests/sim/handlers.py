@@ -12,6 +12,7 @@ from shike.worker.context import current
 from shike.worker.outcome import Snooze
 from tests.sim import loop as simulated
 from tests.sim.effects import Effect, Effects
+from tests.sim.loop import Process
 
 RETRY = Backoff(attempts=6, growth=Growth.EXPONENTIAL, base_seconds=0.5, factor=1.7, max_seconds=5.0, jitter=0.2)
 
@@ -23,11 +24,17 @@ class FlakyError(RuntimeError):
 class Handlers:
     """All tasks of one simulation, sharing its effects log and its draw."""
 
-    def __init__(self, effects: Effects, draw: Random, now: Callable[[], float], wall: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        effects: Effects,
+        draw: Random,
+        now: Callable[[], float],
+        kill: Callable[[Process], None],
+    ) -> None:
         self._effects = effects
         self._draw = draw
         self._now = now
-        self._wall = wall
+        self._kill = kill
         self._snoozed: dict[int, None] = {}
         self.definitions = {
             definition.name: definition
@@ -38,6 +45,7 @@ class Handlers:
                 Definition("flaky", self.flaky, retry=RETRY),
                 Definition("hopeless", self.hopeless, retry=Backoff(attempts=2, base_seconds=0.3)),
                 Definition("later", self.later),
+                Definition("poison", self.poison),
                 Definition("once", self.once, on_unknown=OnUnknown.FAIL),
             )
         }
@@ -70,6 +78,14 @@ class Handlers:
         self._tell(True)
         return None
 
+    async def poison(self) -> None:
+        """Takes its process with it, each time."""
+        self._tell(False)
+        process = simulated.current()
+        if process is not None:
+            self._kill(process)
+        await asyncio.get_running_loop().create_future()
+
     async def once(self) -> None:
         """Must not be repeated when nobody knows how it ended."""
         await self._work(1.0)
@@ -85,4 +101,4 @@ class Handlers:
         """Leave a trace outside of everything that may be lost."""
         process, context = simulated.current(), current()
         name = process.name if process else "nowhere"
-        self._effects.add(Effect(self._now(), self._wall(), name, context.run.id, context.token, context.attempt, done))
+        self._effects.add(Effect(self._now(), name, context.run.id, context.token, context.attempt, done))

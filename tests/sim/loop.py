@@ -19,6 +19,7 @@ import heapq
 import logging
 import sys
 import threading
+import warnings
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -228,7 +229,8 @@ def _unheard() -> Iterator[None]:
     sys.unraisablehook = lambda unraisable: None
     logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
     try:
-        yield
+        with warnings.catch_warnings(action="ignore"):
+            yield
     finally:
         sys.unraisablehook = hook
         logging.getLogger("asyncio").setLevel(level)

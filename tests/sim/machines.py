@@ -58,9 +58,9 @@ Door = Callable[[Process, Random], FaultyStore]
 class Machine:
     """One host. `main` is what each of its processes runs, from its boot to its kill."""
 
-    def __init__(self, name: str, main: Main, loop: SimLoop, door: Door, draw: Random) -> None:
+    def __init__(self, name: str, main: Main, loop: SimLoop, door: Door, epoch: int, draw: Random) -> None:
         self.name = name
-        self.clock = SkewedClock(loop.time, started=draw.uniform(1.0, 1e6))
+        self.clock = SkewedClock(loop.time, epoch, started=draw.uniform(1.0, 1e6))
         self.boots = 0
         self.process: Process | None = None
         self.store: FaultyStore | None = None
@@ -115,6 +115,8 @@ class Machine:
         """Undo whatever still ails it: boot, resume, reconnect."""
         self._cuts += 1
         self._set_cut(None)
+        if self.store is not None:
+            self.store.ambush = None
         self.boot()
         if self.process is not None and self.process.paused:
             self._loop.resume(self.process)

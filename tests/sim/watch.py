@@ -30,6 +30,7 @@ class Page:
         self.due_at = due_at
         self.eligible_at = eligible_at  # by the store's clock
         self.granted_at = 0.0  # true time of the newest grant
+        self.granted: dict[int, float] = {}  # of each, by its token
         self.late_seconds = -1.0  # of the first grant; by the store's clock, too
         self.gated = False
         self.grants = 0
@@ -190,7 +191,7 @@ class Watch:
             page.settled.append((page.token, State.SCHEDULED))  # its own session released it with a beat
         page.state, page.token, page.holder = State.RUNNING, token, session
         page.grants += 1
-        page.granted_at = self._now()
+        page.granted_at = page.granted[token] = self._now()
         if page.grants == 1:
             page.late_seconds = (now - page.eligible_at) / MICROS
         running = self.running[page.schedule]

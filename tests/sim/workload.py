@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -71,9 +72,13 @@ class Clients:
         session = await insist(store.open_session, new)
         ids = RunIds(session.number)
         loop = asyncio.get_running_loop()
+        poison_at = self._draw.uniform(20.0, self._until - 150.0)
         while loop.time() < self._until:
             await asyncio.sleep(self._draw.expovariate(1 / 4.0))
             await self._submit(machine, store, [self._entry(ids) for _ in range(self._draw.choice((1, 1, 2, 5)))])
+            if loop.time() > poison_at:
+                poison_at = math.inf
+                await self._submit(machine, store, [Entry(self._run(ids, "poison"))])
             if self._draw.random() < 0.05 and self.accepted:
                 victim = self._draw.choice(list(self.accepted))
                 await insist(store.move, [Move(run_id=victim, version=0, to=State.CANCELLED, reason="changed my mind")])
@@ -90,16 +95,24 @@ class Clients:
 
     def _entry(self, ids: RunIds) -> Entry:
         draw = self._draw
-        task = draw.choice(TASKS)
         key = f"order-{draw.randrange(20)}" if draw.random() < 0.1 else ""
-        args = msgspec.json.encode({"seconds": round(draw.uniform(1.0, 15.0), 3)}) if task == "slow" else b"{}"
-        run = Run(
-            version=RECORD_VERSION, id=ids.next(draw.randrange(256)), task=task, args=args, queue=draw.choice(QUEUES),
-            band=draw.randrange(1, 6), key=key, options=FAIL_UNKNOWN if task == "once" else b"",
-        )  # fmt: skip
         delay = draw.choice((0.0, 0.0, draw.uniform(0.0, 3.0), draw.uniform(0.0, 40.0)))
         guards = (Absent(key=key, seconds=60.0),) if key else ()
-        return Entry(run, NEVER, delay, guards)
+        return Entry(self._run(ids, draw.choice(TASKS), key), NEVER, delay, guards)
+
+    def _run(self, ids: RunIds, task: str, key: str = "") -> Run:
+        draw = self._draw
+        args = msgspec.json.encode({"seconds": round(draw.uniform(1.0, 15.0), 3)}) if task == "slow" else b"{}"
+        return Run(
+            version=RECORD_VERSION,
+            id=ids.next(draw.randrange(256)),
+            task=task,
+            args=args,
+            queue=draw.choice(QUEUES),
+            band=draw.randrange(1, 6),
+            key=key,
+            options=FAIL_UNKNOWN if task == "once" else b"",
+        )
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -134,6 +147,8 @@ def schedules(start: int) -> list[Wish]:
         wish("skip", "slow", every(11), rate(11), 1, args=slow, overlap=Overlap.SKIP, misfire=Misfire.ALL),
         wish("queue-one", "slow", every(13), rate(13), 1, args=slow, overlap=Overlap.QUEUE_ONE, misfire=Misfire.ALL),
         wish("two", "slow", every(8), rate(8), 2, args=slow, overlap=Overlap.SKIP, overlap_max=2, misfire=Misfire.ALL),
+        wish("replace", "slow", every(14), rate(14), 1, args=slow, overlap=Overlap.REPLACE, misfire=Misfire.ALL),
+        wish("cancel", "slow", every(9), rate(9), 1, args=slow, overlap=Overlap.CANCEL_PREVIOUS, misfire=Misfire.ALL),
         wish("delay", "quick", every(3, delay=True), None, after_end=True, options=follow, misfire=Misfire.ALL),
         wish("old-skip", "instant", every(20), rate(20, ago), start_at=ago, misfire=Misfire.SKIP),
         wish("old-once", "instant", every(25), rate(25, ago), start_at=ago, misfire=Misfire.ONCE),
