@@ -257,7 +257,7 @@ class Shike:
         """Store runs in the transaction that is open on your own SQLite connection, to the file the store lives in:
 
         they exist if, and only if, you commit. Workers find them within a second. Raises `BadInput` where no
-        transaction is open, `ForeignStore` where that file holds no store.
+        transaction is open, `ForeignStore` where that file holds no store yet (`open` makes it).
         """
         from shike.store.sqlite.transactional import submit_on
 
@@ -268,6 +268,10 @@ class Shike:
             Handle[Any](self.client, call.definition, None).stored(answer.run_id, answer.fresh)
             for call, answer in zip(calls, answers, strict=True)
         ]
+
+    def open(self) -> Any:
+        """Open the store now, and not on first use: makes its tables where there are none. In async code, await it."""
+        return self.client.both(self.client.store())
 
     def now(self) -> datetime:
         """The time, aware and in UTC, by the app's clock: the machine's, or a test's own."""
