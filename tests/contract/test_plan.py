@@ -257,3 +257,22 @@ async def test_the_next_moment_may_wait_at_a_gate(world: World) -> None:
     effect = replace(effect, entry=Entry(replace(effect.entry.run, gate="one")))
     await world.settle(claimed, State.SUCCESS, effects=(effect,))
     assert [gated.run_id for gated in await world.store.gate_waiters("one")] == [effect.entry.run.id]
+
+
+async def test_a_report_of_an_older_run_starts_no_second_chain(world: World) -> None:
+    schedule, _ = await start(world)
+    claimed = await world.take()
+    effect = following(world, schedule, 30)
+    effect = replace(effect, entry=Entry(replace(effect.entry.run, ordinal=7)))
+    assert (await world.settle(claimed, State.SUCCESS, effects=(effect,))).name == "ACCEPTED"
+    assert await world.store.find(effect.entry.run.id) is None
+
+
+async def test_the_next_run_expires_as_long_after_its_moment_as_the_one_before(world: World) -> None:
+    schedule, _ = await start(world)
+    claimed = await world.take()
+    effect = following(world, schedule, 30)
+    expiring = replace(effect.entry.run, due_at=world.now, expires_at=world.after(5))
+    await world.settle(claimed, State.SUCCESS, effects=(replace(effect, entry=Entry(expiring)),))
+    live = await world.live(effect.entry.run.id)
+    assert live.run.expires_at == world.after(35)

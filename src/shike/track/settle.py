@@ -117,7 +117,7 @@ def with_repeat(ack: Ack, run: Run, take_id: Callable[[], int]) -> Ack:
     seconds = options_of(run.options).repeat_seconds
     if seconds is None or ack.state not in TERMINAL:
         return ack
-    following = msgspec.structs.replace(run, id=take_id(), ordinal=run.ordinal + 1, created_at=NEVER)
+    following = msgspec.structs.replace(run, id=take_id(), ordinal=run.ordinal + 1, created_at=NEVER, next_due_at=NEVER)
     effect = PlanNext(run.schedule, run.schedule_version, seconds, Entry(following))
     return msgspec.structs.replace(ack, effects=(*ack.effects, effect))
 

@@ -13,6 +13,7 @@ from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime, Conflict, TooLarge
 from shike.model import Fate, Run, TimetableRow
 from shike.store.base import Absent, Below, Effect, Entry, Guard, Insert, PlanNext, Replayed, Submitted
+from shike.store.following import following
 from shike.store.memory.tables import Remembered, Tables, micros
 
 
@@ -157,10 +158,9 @@ def _plan_next(tables: Tables, effect: PlanNext, now: int) -> None:
     planned = tables.schedules.get(effect.schedule)
     if planned is None or planned.deleted or planned.paused or planned.schedule.version != effect.version:
         return
-    moment = now + micros(effect.delay_seconds)
-    run = replace(effect.entry.run, moment=moment, due_at=moment, created_at=effect.entry.run.created_at or now)
-    if write_moment(tables, run, effect.version, moment, moment, now):
-        tables.schedules[effect.schedule] = replace(planned, cursor=moment, ordinal=run.ordinal)
+    run = following(effect, planned.ordinal, now)
+    if run is not None and write_moment(tables, run, effect.version, run.moment, run.moment, now):
+        tables.schedules[effect.schedule] = replace(planned, cursor=run.moment, ordinal=run.ordinal)
 
 
 def write_moment(tables: Tables, run: Run, version: int, moment: int, run_at: int, now: int) -> bool:

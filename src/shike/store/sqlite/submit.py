@@ -8,21 +8,20 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from shike.bounds import ARGS_BYTES_MAX, BANDS, SUBMIT_BATCH_MAX
-from shike.clock import MICROS, WALL_MAX
-from shike.errors import BadInput, BadTime, Conflict, TooLarge
+from shike.clock import MICROS
+from shike.errors import Conflict
 from shike.model import Fate, Run, State
 from shike.store.base import Absent, Effect, Entry, Hint, HintKind, Insert, PlanNext, Replayed, Submitted
+from shike.store.checks import check_entries
+from shike.store.following import following
 from shike.store.sqlite import ended, guards
 from shike.store.sqlite.records import lane_of, pack
 from shike.store.sqlite.tx import Tx
 
-RUN_ID_END = 1 << 63
-
 
 def submit(tx: Tx, entries: Sequence[Entry], repeat: bool = False) -> list[Submitted]:
     """`Store.submit`."""
-    check(entries)
+    check_entries(entries)
     ids = [entry.run.id for entry in entries]
     known = ended.stored(tx, ids) if repeat else {}
     if not repeat and ids and ended.any_of(tx, ids):
@@ -34,36 +33,6 @@ def submit(tx: Tx, entries: Sequence[Entry], repeat: bool = False) -> list[Submi
     ]
     arrivals.write()
     return answers
-
-
-def check(entries: Sequence[Entry]) -> None:
-    """Refuse what is over a bound, before anything is stored."""
-    if len(entries) > SUBMIT_BATCH_MAX:
-        raise TooLarge("too many runs in one step", size=len(entries), limit=SUBMIT_BATCH_MAX)
-    for entry in entries:
-        check_entry(entry)
-    if len({entry.run.id for entry in entries}) < len(entries):
-        raise Conflict("two runs of one submission have the same id")
-
-
-def check_entry(entry: Entry) -> None:
-    """Whether this can be stored at all; raises `BadInput`."""
-    run = entry.run
-    if not 0 < run.id < RUN_ID_END:
-        raise BadInput(f"run id {run.id} is not a positive 63-bit number")
-    if len(run.args) > ARGS_BYTES_MAX:
-        raise TooLarge(f"the arguments of {run.task} are too large", size=len(run.args), limit=ARGS_BYTES_MAX)
-    if not 0 <= run.band < BANDS:
-        raise BadInput(f"band {run.band}: there are 0 to {BANDS - 1}")
-    if min(entry.run_at, run.due_at) < 0 or max(entry.run_at, run.due_at) > WALL_MAX:
-        raise BadTime(f"run {run.id} is due before 1970 or after 9999")
-    for effect in entry.effects:
-        check_effect(effect)
-
-
-def check_effect(effect: Effect) -> None:
-    if not isinstance(effect, Replayed):
-        check_entry(effect.entry)
 
 
 class Arrivals:
@@ -207,10 +176,7 @@ class Arrivals:
 
     def _plan_next(self, effect: PlanNext) -> None:
         name = self._tx.names.seen(effect.schedule)
-        if self._tx.one("schedule_stands", name, effect.version) is None:
-            return
-        moment = self._now + round(effect.delay_seconds * MICROS)
-        created_at = effect.entry.run.created_at or self._now
-        run = replace(effect.entry.run, moment=moment, due_at=moment, created_at=created_at)
-        if self.moment(run, effect.version, moment, moment):
-            self._tx.run("schedule_cursor", moment, run.ordinal, name)
+        stands = self._tx.one("schedule_stands", name, effect.version)
+        run = following(effect, stands[0], self._now) if stands else None
+        if run is not None and self.moment(run, effect.version, run.moment, run.moment):
+            self._tx.run("schedule_cursor", run.moment, run.ordinal, name)

@@ -7,7 +7,7 @@ insert or replace into {ns}_schedule
 values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: schedule_stands
-select 1 from {ns}_schedule where name = ? and version = ? and deleted = 0 and paused = 0;
+select ordinal from {ns}_schedule where name = ? and version = ? and deleted = 0 and paused = 0;
 
 -- name: schedule_cursor
 update {ns}_schedule set cursor = ?, ordinal = ? where name = ?;
