@@ -40,6 +40,7 @@ def make_app() -> App:
     app = App(
         name="shike",
         help="The right work, at the right moment, on the right worker.",
+        help_format="plaintext",
         help_epilogue="Exit codes: 0 well · 1 something found · 2 bad usage or input · 3 store trouble.",
         version=__version__,
         result_action="return_value",

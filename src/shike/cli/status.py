@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, deque
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from shike.clock import MICROS, to_datetime
 from shike.errors import StoreError
@@ -21,10 +23,14 @@ if TYPE_CHECKING:
     from shike.engine import Engine
     from shike.store.base import Store
 
+log = logging.getLogger("shike")
+
 AHEAD_SECONDS = 60
+AHEAD_RUNS = 2_000  # read for the picture of the next minute
 SAMPLES_PER_LOOK = 25  # ended runs read back for their lateness, each time the screen is drawn
 LATENESS_KEPT = 1_000
 RECENT_KEPT = 12
+LINES_PER_LOOK = 20  # of dead letters in the log: a storm is told by its number
 NEXT_KEPT = 8
 RATE_LOOKS = 10
 
@@ -66,7 +72,8 @@ class Status:
         self._slots = 0
         self._started = self._clock.monotonic()
         self._ended: Counter[str] = Counter()
-        self._unread: deque[int] = deque(maxlen=SAMPLES_PER_LOOK)
+        self._unread: deque[tuple[int, str]] = deque(maxlen=SAMPLES_PER_LOOK)
+        self._lines_left = LINES_PER_LOOK
         self._late: deque[float] = deque(maxlen=LATENESS_KEPT)
         self._recent: deque[RunFacts] = deque(maxlen=RECENT_KEPT)
         self._marks: deque[tuple[float, int]] = deque(maxlen=RATE_LOOKS)
@@ -79,12 +86,16 @@ class Status:
 
     def _heard(self, event: Event) -> None:
         self._ended[event.state] += 1
-        self._unread.append(int(event.run_id))
+        self._unread.append((int(event.run_id), event.reason))
+        if event.state == State.DEAD.name and self._lines_left:
+            self._lines_left -= 1
+            log.warning("run %s is a dead letter: %s", event.run_id, event.reason)
 
     async def look(self) -> Snapshot:
         """A fresh look; where the store does not answer, what was known before."""
         store = self._store
         assert store is not None
+        self._lines_left = LINES_PER_LOOK
         now = self._app.runtime.clock.wall()
         due: list[int] = [0] * AHEAD_SECONDS
         following: list[Next] = []
@@ -100,18 +111,21 @@ class Status:
 
     async def _sample(self, store: Store, now: int) -> None:
         while self._unread:
-            known = await store.find(self._unread.popleft())
+            run_id, reason = self._unread.popleft()
+            known = await store.find(run_id)
             if known is None:
                 continue
             facts = run_facts(known, now)
-            self._recent.append(facts)
+            self._recent.append(facts if facts.reason else replace(facts, reason=reason))
             if facts.late_seconds is not None:
                 self._late.append(facts.late_seconds)
 
     async def _due(self, store: Store, now: int) -> list[int]:
         due = [0] * AHEAD_SECONDS
-        ahead = await store.due(0, store.virtual_buckets - 1, now, now + AHEAD_SECONDS * MICROS, 2_000)
-        for at, _queue in ahead:
+        window = (0, store.virtual_buckets - 1, now, now + AHEAD_SECONDS * MICROS, AHEAD_RUNS)
+        instants = [at for at, _queue in await store.due(*window)]
+        instants += [gated.run_at for gated in await store.gated(*window)]
+        for at in instants:
             due[min((at - now) // MICROS, AHEAD_SECONDS - 1)] += 1
         return due
 
