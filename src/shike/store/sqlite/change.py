@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shike.bounds import BANDS
-from shike.clock import WALL_MAX
-from shike.errors import BadInput, BadTime
 from shike.model import TERMINAL, State, may_move
 from shike.store.base import Answer, Hint, HintKind, Move
+from shike.store.checks import check_move
 from shike.store.sqlite import ended, guards
 from shike.store.sqlite.outcomes import Endings, Facts, band_of, enter, facts_of
 from shike.store.sqlite.tx import Tx
-
-TARGETS = frozenset({State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD})
 
 
 def move(tx: Tx, moves: Sequence[Move]) -> list[Answer]:
     """`Store.move`."""
     for wanted in moves:
-        _check(wanted)
+        check_move(wanted)
     return [_move_one(tx, wanted) for wanted in moves]
-
-
-def _check(wanted: Move) -> None:
-    if wanted.to not in TARGETS:
-        raise BadInput(f"nobody but its worker can make a run {wanted.to.name}")
-    if wanted.band is not None and not 0 <= wanted.band < BANDS:
-        raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
-    if wanted.run_at is not None and not 0 <= wanted.run_at <= WALL_MAX:
-        raise BadTime(f"run {wanted.run_id} cannot run before 1970 or after 9999")
 
 
 def _move_one(tx: Tx, wanted: Move) -> Answer:

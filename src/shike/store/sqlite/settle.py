@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS
-from shike.errors import BadInput
-from shike.model import RECORD_VERSION, Attempt, State, may_move
+from shike.model import RECORD_VERSION, Attempt, State
 from shike.store.base import Ack, Answer
+from shike.store.checks import OUTCOMES, check_ack
 from shike.store.sqlite import ended
 from shike.store.sqlite.leases import LeaseRow, leases_of, places
 from shike.store.sqlite.outcomes import Endings, Returns, facts_of
 from shike.store.sqlite.records import OPEN, SUSPECT, TAKEN, listed, pack
-from shike.store.sqlite.submit import Arrivals, check_effect
+from shike.store.sqlite.submit import Arrivals
 from shike.store.sqlite.tx import Tx
 
-OUTCOMES = frozenset(state for state in State if may_move(State.RUNNING, state))
 COMES_BACK = frozenset({State.FAILED, State.SCHEDULED})
 
 
@@ -24,7 +23,7 @@ def settle(tx: Tx, session: str, acks: Sequence[Ack]) -> list[Answer]:
     """`Store.settle`."""
     for ack in acks:
         if ack.state not in OUTCOMES or ack.delay_seconds or ack.effects:
-            _check(ack)
+            check_ack(ack)
     row = tx.one("session_state", session)
     step = _Step(tx, session, leases_of(tx, {ack.token for ack in acks}))
     if row is None or row[1]:
@@ -32,15 +31,6 @@ def settle(tx: Tx, session: str, acks: Sequence[Ack]) -> list[Answer]:
     answers = [step.take(ack) for ack in acks]
     step.write()
     return answers
-
-
-def _check(ack: Ack) -> None:
-    if ack.state not in OUTCOMES:
-        raise BadInput(f"a running run cannot become {ack.state.name}")
-    if ack.delay_seconds < 0:
-        raise BadInput(f"a delay of {ack.delay_seconds} s lies in the past")
-    for effect in ack.effects:
-        check_effect(effect)
 
 
 class _Step:

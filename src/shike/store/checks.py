@@ -1,0 +1,70 @@
+"""What no store takes, whatever it is built on: looked at before anything is written, so that nothing was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from shike.bounds import ARGS_BYTES_MAX, BANDS, DURATION_SECONDS_MAX, SUBMIT_BATCH_MAX
+from shike.clock import WALL_MAX
+from shike.errors import BadInput, BadTime, Conflict, TooLarge
+from shike.model import State, may_move
+from shike.store.base import Ack, Effect, Entry, Move, PlanNext, Replayed
+
+RUN_ID_END: Final = 1 << 63
+OUTCOMES: Final = frozenset(state for state in State if may_move(State.RUNNING, state))
+TARGETS: Final = frozenset({State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD})
+
+
+def check_entries(entries: Sequence[Entry]) -> None:
+    """Whether these can be stored in one step. Raises `TooLarge`, `BadInput`, or `Conflict` where two have one id."""
+    if len(entries) > SUBMIT_BATCH_MAX:
+        raise TooLarge("too many runs in one step", size=len(entries), limit=SUBMIT_BATCH_MAX)
+    for entry in entries:
+        check_entry(entry)
+    if len({entry.run.id for entry in entries}) < len(entries):
+        raise Conflict("two runs of one submission have the same id")
+
+
+def check_entry(entry: Entry) -> None:
+    """Whether this can be stored at all. Raises `BadInput`, `BadTime` or `TooLarge`."""
+    run = entry.run
+    if not 0 < run.id < RUN_ID_END:
+        raise BadInput(f"run id {run.id} is not a positive 63-bit number")
+    if len(run.args) > ARGS_BYTES_MAX:
+        raise TooLarge(f"the arguments of {run.task} are too large", size=len(run.args), limit=ARGS_BYTES_MAX)
+    if not 0 <= run.band < BANDS:
+        raise BadInput(f"band {run.band}: there are 0 to {BANDS - 1}")
+    if min(entry.run_at, run.due_at) < 0 or max(entry.run_at, run.due_at) > WALL_MAX:
+        raise BadTime(f"run {run.id} is due before 1970 or after 9999")
+    if not entry.delay_seconds <= DURATION_SECONDS_MAX:  # nor is NaN
+        raise BadTime(f"run {run.id} has a delay of {entry.delay_seconds} s; a century is the most")
+    for effect in entry.effects:
+        check_effect(effect)
+
+
+def check_effect(effect: Effect) -> None:
+    if not isinstance(effect, Replayed):
+        check_entry(effect.entry)
+    if isinstance(effect, PlanNext) and not 0 <= effect.delay_seconds <= DURATION_SECONDS_MAX:
+        raise BadTime(f"a moment in {effect.delay_seconds} s lies in the past or beyond a century")
+
+
+def check_ack(ack: Ack) -> None:
+    """Whether an attempt can end so."""
+    if ack.state not in OUTCOMES:
+        raise BadInput(f"a running run cannot become {ack.state.name}")
+    if not 0 <= ack.delay_seconds <= DURATION_SECONDS_MAX:
+        raise BadTime(f"a delay of {ack.delay_seconds} s lies in the past or beyond a century")
+    for effect in ack.effects:
+        check_effect(effect)
+
+
+def check_move(wanted: Move) -> None:
+    """Whether anybody but its worker can change a run so."""
+    if wanted.to not in TARGETS:
+        raise BadInput(f"nobody but its worker can make a run {wanted.to.name}")
+    if wanted.band is not None and not 0 <= wanted.band < BANDS:
+        raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
+    if wanted.run_at is not None and not 0 <= wanted.run_at <= WALL_MAX:
+        raise BadTime(f"run {wanted.run_id} cannot run before 1970 or after 9999")
