@@ -189,10 +189,17 @@ class _Cover:
         for row in self._ranges:
             _count(found, row.fate.name, row.count)
 
+    def _told_by(self, moment: int) -> TimetableRow | None:
+        """The row that counts a moment: its run's, else the range's, else the single one that says why not."""
+        single = self._singles.get(moment)
+        if single is not None and single.fate is Fate.PLANNED:
+            return single
+        return self._range_of(moment) or single
+
     def count_backfills(self, found: Audited, backfilled: dict[int, str]) -> None:
         """A backfilled moment is not a missed one any more."""
         for moment, state in backfilled.items():
-            row = self._singles.get(moment) or self._range_of(moment)
+            row = self._told_by(moment)
             if row is not None and row.fate is Fate.PLANNED:
                 _double(found, moment, f"it has run {row.run_id} and one of a backfill")
                 continue
