@@ -13,7 +13,7 @@ from benchmarks.process import Side, wait_until
 from benchmarks.systems import SYSTEMS
 
 RUNS = 2_000
-RUNS_QUICK = 300
+RUNS_QUICK = 150
 PER_SECOND = 200
 READY_SECONDS = 1.0  # between the last submit and the first due time
 PATIENCE_SECONDS = 20.0  # after the last due time
@@ -100,7 +100,7 @@ BURST = Measure(
     rows=_ROWS,
     columns=_COLUMNS,
     run=_burst,
-    repeats=3,
+    repeats=2,
     key="max_ms",
     more_is_better=False,
 )

@@ -11,7 +11,7 @@ from benchmarks.process import Side, pss_mb, wait_until
 from benchmarks.systems import SYSTEMS
 
 SETTLE_SECONDS = {
-    Size.QUICK: 0.5,
+    Size.QUICK: 0.2,
     Size.STANDARD: 2.0,
     Size.FULL: 3.0,
 }  # until the worker has read whatever it reads ahead
@@ -68,6 +68,4 @@ MEASURE = Measure(
     ),
     run=_memory,
     repeats=1,
-    key="pending_mb",
-    more_is_better=False,
 )

@@ -11,12 +11,12 @@ from benchmarks.measure import Column, Measure, Size, percentile, rows_of
 from benchmarks.process import Side, wait_until
 from benchmarks.systems import SYSTEMS
 
-SETTLE_SECONDS = 0.7  # until a fresh worker is idle
+SETTLE_SECONDS = 0.6  # until a fresh worker is idle
 PAUSE_SECONDS = (0.015, 0.055)  # between two submits: random, so that no polling interval fits
 
 
 def _pickup(name: str, folder: Path, size: Size) -> dict[str, float]:
-    log, count = folder / "log", 30 if size is Size.QUICK else 120
+    log, count = folder / "log", 15 if size is Size.QUICK else 80
     chance = random.Random(count)
     pauses = [chance.uniform(*PAUSE_SECONDS) for _ in range(count)]
     with ExitStack() as stack:
