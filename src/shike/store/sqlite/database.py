@@ -19,7 +19,7 @@ APPLICATION_ID = 0x53686B65  # "Shke"
 SQLITE_MIN = (3, 35, 0)  # RETURNING
 SMALLEST_BYTES = 512  # of a database: one page of the smallest size
 STATEMENTS_KEPT = 512
-CACHE_KIB = 16 * 1024  # pages of the hot tables; the file's own size does not matter to memory
+CACHE_KIB = 4 * 1024  # of hot pages in each connection: lanes are read and written at their ends only
 CHECKPOINT_PAGES = 4_000  # 16 MiB of log between two copies into the file
 
 

@@ -195,10 +195,12 @@ def controls(tx: Tx, prefix: str) -> list[Control]:
 def counts(tx: Tx) -> Counts:
     instant = tx.now
     by_queue: Counter[int] = Counter()
-    in_lane = [0, 0]
-    for queue, is_eligible, count in tx.all("counts_lane", instant):
-        in_lane[is_eligible] += count
-        by_queue[queue] += count
+    eligible = ahead = 0
+    for (lane,) in tx.all("lanes_all"):
+        now_due, later = tx.one("counts_lane", lane, instant, lane, instant) or (0, 0)
+        eligible += now_due
+        ahead += later
+        by_queue[lane >> QUEUE_BITS] += now_due + later
     waiting = tx.all("counts_gated")
     running = [
         run_id
@@ -212,8 +214,8 @@ def counts(tx: Tx) -> Counts:
     ends = {State(state).name: count for state, count in tx.all("counts_ended") if count}
     return Counts(
         waiting=sum(count for _, count in waiting),
-        scheduled=in_lane[0] - failed,
-        eligible=in_lane[1],
+        scheduled=ahead - failed,
+        eligible=eligible,
         running=len(running),
         failed=failed,
         ended=ends | ({State.DEAD.name: letters} if letters else {}),

@@ -78,7 +78,9 @@ select id, state, ended_at, attempts, token, session, reason, result, trace, bod
 where id < ? and (? = 0 or task = ?) order by id desc limit ?;
 
 -- name: counts_lane
-select lane >> 4, run_at <= ?, count(*) from {ns}_lane group by 1, 2;
+select
+    (select count(*) from {ns}_lane where lane = ? and run_at <= ?),
+    (select count(*) from {ns}_lane where lane = ? and run_at > ?);
 
 -- name: counts_failed
 -- Those that wait for their next attempt: in a lane, not leased.
