@@ -22,7 +22,7 @@ from msgspec import Struct, field
 from shike.clock import MICROS, to_datetime, to_micros
 from shike.errors import BadInput
 from shike.model import IN_LANE, Ended, Fate, Live, Planned, State, TimetableRow
-from shike.operate.backfill import noted
+from shike.operate.backfill import standing
 from shike.store.base import Store
 from shike.trigger.line import Line
 
@@ -98,7 +98,8 @@ async def _one(store: Store, planned: Planned, low: int, high: int) -> Audited:
     found = Audited(schedule=name)
     cover = _Cover(rows, low, high)
     cover.judge(found, states)
-    backfilled = await _backfilled(store, name, low, high)
+    stand = await standing(store, name, low, high)
+    backfilled = {moment: _state(known) if known else "LONG AGO" for moment, known in stand.items()}
     cover.count_backfills(found, backfilled)
     line = Line.of(planned.schedule)
     if line.after_end:
@@ -236,13 +237,6 @@ def _state(known: Live | Ended) -> str:
     if isinstance(known, Live) and known.state in IN_LANE:
         return State.PENDING.name
     return known.state.name
-
-
-async def _backfilled(store: Store, schedule: str, low: int, high: int) -> dict[int, str]:
-    """The moments that a backfill ran or runs, with the state of that run. A note without its run changed nothing."""
-    runs = {moment: run_id for moment, run_id in (await noted(store, schedule)).items() if low <= moment < high}
-    known = await asyncio.gather(*map(store.find, runs.values()))
-    return {moment: _state(one) for moment, one in zip(runs, known, strict=True) if one is not None}
 
 
 async def _stands_since(store: Store, planned: Planned, rows: Sequence[TimetableRow], low: int) -> int | None:

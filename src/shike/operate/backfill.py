@@ -1,12 +1,14 @@
 """Run moments that are past and have no run: before a schedule began, missed, paused away.
 
 The identity of a backfilled run is `(schedule, moment)`, kept three times over: a moment with a planned run is left
-out, a business key guards it in the store, and a *note* (a control row, written before the runs) tells which run
-stands for which moment, so that the audit finds it and a second backfill leaves it out however much later it comes.
+out; a *note* (a control row, written before the runs) tells which run stands for which moment, so that the audit finds
+it and a later backfill leaves it out; and a business key guards it in the store for DEDUPE_SECONDS_MAX, so that a call
+that died between note and runs can be repeated.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,9 +18,9 @@ from msgspec.structs import replace
 
 from shike.bounds import BAND_BACKLOG, DEDUPE_SECONDS_MAX, KEY_CHARS_MAX
 from shike.client import Client
-from shike.clock import to_datetime, to_micros
+from shike.clock import MICROS, to_datetime, to_micros
 from shike.errors import BadInput, TooLarge
-from shike.model import NEVER, RECORD_VERSION, Fate, Misfire, Overlap, Planned, Run, Schedule, TimetableRow
+from shike.model import NEVER, RECORD_VERSION, Ended, Fate, Live, Misfire, Overlap, Planned, Run, Schedule, TimetableRow
 from shike.operate.schedules import find
 from shike.store.base import Absent, Entry, Store
 from shike.trigger.line import Line
@@ -26,7 +28,7 @@ from shike.trigger.line import Line
 BACKFILL_MAX = 5_000  # runs of one call: the caller sees what happens before the next one
 MOMENTS_MAX = 200_000  # looked at by one call; a longer stretch is filled in parts
 NOTE_RUNS = 500  # of one control row
-NOTES = "backfill/"  # NOTES + schedule + "@" + its first moment
+NOTES = "backfill/"  # NOTES + schedule + "@" + its first moment + "." + the run of that
 
 
 class Backfill(Struct, frozen=True, kw_only=True):
@@ -66,15 +68,27 @@ async def backfill(client: Client, name: str, start: datetime, end: datetime, *,
     store = await client.store()
     planned = await find(store, name)
     found, moments = await _look(store, planned, start, end, limit)
+    fresh = 0
     for first in range(0, len(moments), NOTE_RUNS):
-        await _submit(client, planned.schedule, moments[first : first + NOTE_RUNS], await store.now())
+        fresh += await _submit(client, planned.schedule, moments[first : first + NOTE_RUNS], await store.now())
+    return replace(found, to_run=fresh, left_out=found.left_out + len(moments) - fresh)
+
+
+async def standing(store: Store, schedule: str, low: int, high: int) -> dict[int, Live | Ended | None]:
+    """The run that stands for each backfilled moment in [low, high); None where that was long ago and is forgotten.
+
+    A note whose run is not there, and that is young enough for the key to guard its moment, stands for nothing.
+    """
+    since = await store.now() - round(DEDUPE_SECONDS_MAX * MICROS)
+    found: dict[int, Live | Ended | None] = {}
+    for row in await store.controls(f"{NOTES}{schedule}@"):
+        note = _note.decode(row.value)
+        pairs = [pair for pair in note.runs if low <= pair[0] < high]
+        known = await asyncio.gather(*[store.find(run_id) for _, run_id in pairs])
+        for (moment, _), one in zip(pairs, known, strict=True):
+            if one is not None or note.at < since:
+                found[moment] = one or found.get(moment)
     return found
-
-
-async def noted(store: Store, schedule: str) -> dict[int, int]:
-    """The run that stands for each backfilled moment of a schedule."""
-    rows = await store.controls(f"{NOTES}{schedule}@")
-    return {moment: run_id for row in rows for moment, run_id in _note.decode(row.value).runs}
 
 
 async def _look(
@@ -132,15 +146,18 @@ async def _taken(store: Store, name: str, moments: Sequence[int]) -> set[int]:
     if not moments:
         return set()
     rows: list[TimetableRow] = await store.timetable(name, moments[0], moments[-1] + 1)
-    return {row.moment for row in rows if row.fate is Fate.PLANNED} | (await noted(store, name)).keys()
+    stand = await standing(store, name, moments[0], moments[-1] + 1)
+    return {row.moment for row in rows if row.fate is Fate.PLANNED} | stand.keys()
 
 
-async def _submit(client: Client, schedule: Schedule, moments: Sequence[int], now: int) -> None:
+async def _submit(client: Client, schedule: Schedule, moments: Sequence[int], now: int) -> int:
+    """How many of them were new."""
     store = await client.store()
     ids = [await client.take_id(schedule.name) for _ in moments]
     note = Note(RECORD_VERSION, now, tuple(zip(moments, ids, strict=True)))
-    await store.put(f"{NOTES}{schedule.name}@{moments[0]}", msgspec.msgpack.encode(note), expect=0)
-    await client.deliver([_entry(schedule, moment, run_id) for moment, run_id in zip(moments, ids, strict=True)])
+    await store.put(f"{NOTES}{schedule.name}@{moments[0]}.{ids[0]}", msgspec.msgpack.encode(note), expect=0)
+    answers = await client.deliver([_entry(schedule, moment, run_id) for moment, run_id in note.runs])
+    return sum(answer.fresh for answer in answers)
 
 
 def _entry(schedule: Schedule, moment: int, run_id: int) -> Entry:
