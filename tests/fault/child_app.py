@@ -99,23 +99,33 @@ def unlimited() -> str:
     return "x" * 100_000
 
 
-def linger(note: str, cleanup: bool = True) -> None:
+def linger(note: str) -> None:
     """Write one's pid, sleep, and say how it ended."""
-    Path(note).write_text(f"{os.getpid()}")
     try:
+        Path(note).write_text(f"{os.getpid()}")
         time.sleep(60)
     finally:
-        if cleanup:
-            Path(note + ".cleaned").write_text(current().cancelled)
+        Path(note + ".cleaned").write_text(current().cancelled)
 
 
 async def linger_async(note: str) -> None:
-    Path(note).write_text(f"{os.getpid()}")
     try:
+        Path(note).write_text(f"{os.getpid()}")
         await asyncio.sleep(60)
     except asyncio.CancelledError:
         Path(note + ".cleaned").write_text(current().cancelled)
         raise
+
+
+def clean_up_slowly(note: str) -> None:
+    try:
+        Path(note).write_text(f"{os.getpid()}")
+        time.sleep(60)
+    finally:
+        Path(note + ".cleaning").write_text(f"{os.getpid()}")
+        while not Path(note + ".enough").exists():
+            time.sleep(0.002)
+        Path(note + ".cleaned").touch()
 
 
 def ignore_everything(note: str) -> None:
@@ -141,6 +151,18 @@ def short(note: str) -> str:
     return "finished"
 
 
+def vanish_behind_a_daemon(note: str) -> None:
+    """The daemon is in no group of ours, and holds whatever this process had open."""
+    if os.fork() == 0:
+        os.setsid()
+        Path(note).write_text(f"{os.getpid()}")
+        time.sleep(60)
+        os._exit(0)
+    while not Path(note).exists():
+        time.sleep(0.001)
+    os._exit(3)
+
+
 def hoard() -> int:
     hoarded.append(b"x" * (64 << 20))
     return os.getpid()
@@ -156,7 +178,20 @@ def define(handler: Any, **options: Any) -> Definition:
 
 TASKS = [
     *map(define, (add, who, tell_progress, fail, leave, vanish, kill_me, crash, outcome, unkeepable, huge)),
-    *map(define, (linger, linger_async, ignore_everything, with_offspring, leave_offspring, short, hoard)),
+    *map(
+        define,
+        (
+            linger,
+            linger_async,
+            clean_up_slowly,
+            ignore_everything,
+            with_offspring,
+            leave_offspring,
+            short,
+            hoard,
+            vanish_behind_a_daemon,
+        ),
+    ),
     define(add_async, executor=Executor.ASYNC),
     define(same_loop, executor=Executor.THREAD),
     define(unlimited, keep_result=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 PATIENCE = 20.0  # seconds after which a test is stuck
@@ -14,6 +15,11 @@ async def written(note: Path) -> int:
     while not (note.exists() and note.read_text()):
         await asyncio.sleep(0.005)
     return int(note.read_text())
+
+
+def importing() -> dict[str, str]:
+    """The environment for a Python that finds what this one finds."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
 
 
 async def gone(pid: int) -> None:

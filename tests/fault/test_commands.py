@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from shike.task import to_json
 from shike.worker.command import Command
 from shike.worker.commands import CommandPool
 from shike.worker.executor import Call
-from tests.fault.processes import PATIENCE, children_of, gone, is_alive, written
+from tests.fault.processes import PATIENCE, children_of, gone, importing, is_alive, written
 from tests.unit.worker.calls import call
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may run programs as somebody else")
@@ -170,6 +171,30 @@ def test_a_cancelled_program_gets_sigterm_and_time_to_clean_up(tmp_path: Path) -
     assert cleaned.read_text() == "yes\n"
 
 
+def test_a_program_cancelled_as_soon_as_it_runs_can_still_print_its_farewell(tmp_path: Path) -> None:
+    note, cleaned = tmp_path / "note", tmp_path / "cleaned"
+    source = (
+        "import os, signal, sys, time\n"
+        "def farewell(*_): os.write(2, b'x' * 200_000); open(sys.argv[2], 'w').close(); os._exit(0)\n"
+        "signal.signal(signal.SIGTERM, farewell)\n"
+        "open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+        "while True: time.sleep(1)\n"
+    )
+
+    async def body(pool: CommandPool) -> None:
+        task = asyncio.ensure_future(pool.run(command(sys.executable, "-c", source, str(note), str(cleaned))))
+        while len(children_of(os.getpid())) < 2:  # the guardian, and the program in the same step
+            await asyncio.sleep(0)
+        while not (note.exists() and note.read_text()):
+            time.sleep(0.001)  # without a turn for the event loop: the pool is as it was right after the start
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with_pool(body)
+    assert cleaned.exists()
+
+
 def test_the_rest_of_a_group_has_the_same_grace_as_its_leader(tmp_path: Path) -> None:
     note, cleaned = tmp_path / "note", tmp_path / "cleaned"
     inner = f"trap 'sleep 0.2; echo yes > {cleaned}; exit 0' TERM; echo $$ > {note}; while :; do sleep 0.01; done"
@@ -222,12 +247,13 @@ def test_no_program_outlives_a_killed_worker(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys\n"
         "from tests.fault.test_commands import CommandPool, command\n"
-        f"async def main(): await CommandPool(1, True).run(command('/bin/sh', '-c', 'echo $$ > {note}; sleep 60'))\n"
+        f"work = command('/bin/sh', '-c', 'sleep 0.1; echo $$ > {note}; sleep 60')\n"
+        "async def main(): await CommandPool(1, True).run(work)\n"
         "asyncio.run(main())\n"
     )
 
     async def main() -> None:
-        worker = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": os.getcwd()})
+        worker = subprocess.Popen([sys.executable, "-c", program], env=importing())
         try:
             pid = await written(note)
         finally:

@@ -47,6 +47,19 @@ def test_what_a_swept_program_leaves_running_is_killed(tmp_path: Path) -> None:
     asyncio.run(asyncio.wait_for(main(), PATIENCE))
 
 
+def test_on_a_stop_the_rest_of_the_group_has_time_to_clean_up_though_the_leader_has_left(tmp_path: Path) -> None:
+    note, cleaned = tmp_path / "note", tmp_path / "cleaned"
+    other = f"trap 'sleep 0.1; : > {cleaned}; exit' TERM; echo 1 > {note}; while :; do sleep 0.01; done"
+
+    async def main() -> None:
+        group = shell(f"({other}) & exec sleep 60")
+        await written(note)
+        await group.stop(PATIENCE)
+
+    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    assert cleaned.exists()
+
+
 def test_a_stop_is_finished_even_when_its_caller_is_cancelled(tmp_path: Path) -> None:
     async def main() -> list[str]:
         group = shell(f"trap '' TERM; echo $$ > {tmp_path}/note; while :; do sleep 0.01; done")

@@ -67,7 +67,8 @@ class Child:
         self._context: Context | None = None  # of the handler under way
         self._task: asyncio.Task[Any] | None = None  # of an async handler under way
         self._runner = asyncio.Runner()
-        self._stopping = False
+        self._stopping = False  # the worker said so
+        self._stopped = False  # and the handler was told
 
     def serve(self) -> None:
         """Answer until the worker closes the socket or says `Stop`. To be called on the main thread."""
@@ -163,8 +164,9 @@ class Child:
             self._worker.sendall(frames.pack(message))
 
     def _on_terminate(self, number: int, frame: object) -> None:
-        if not self._stopping:  # not from the worker, which lets this handler finish
+        if not self._stopping or self._stopped:  # not from the worker, or heard before: the handler cleans up
             return
+        self._stopped = True
         context, task = self._context, self._task
         if context is not None:
             context.cancelled = context.cancelled or "stopped by the worker"

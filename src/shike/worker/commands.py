@@ -22,6 +22,7 @@ log = logging.getLogger("shike.worker")
 
 NOT_FOUND_STATUS = 127  # as a shell says it
 NOT_STARTED_STATUS = 126
+READ_BYTES = 65_536  # what a pipe holds
 LAST_WORDS_SECONDS = 0.5  # for the end of the output; a daemon that was left running may hold the pipe for ever
 
 
@@ -78,10 +79,8 @@ class CommandPool:
             self._guard = self._guard or _Guard()
             group = _start(command, environment(command, call.context))
             self._guard.watch(group)
-            stdout, stderr = _Tail(), _Tail()
+            stdout, stderr = _Tail(group.stdout), _Tail(group.stderr)
             try:
-                await stdout.attach(group.stdout)
-                await stderr.attach(group.stderr)
                 await asyncio.wait([group.exited])
                 await asyncio.wait([stdout.ended, stderr.ended], timeout=LAST_WORDS_SECONDS)
             except BaseException:
@@ -94,31 +93,38 @@ class CommandPool:
         return _value_of(command, group.exited.result(), stdout.text(), stderr.text())
 
 
-class _Tail(asyncio.Protocol):
-    """The end of what comes through a pipe."""
+class _Tail:
+    """The end of what comes through a pipe. Reads from the first instant: a program must neither wait nor be killed
+    because nobody does."""
 
-    def __init__(self) -> None:
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, pipe: IO[bytes] | None) -> None:
+        assert pipe is not None
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._pipe = pipe
         self._kept = bytearray()
         self._cut = False
-        self._transport: asyncio.BaseTransport | None = None
+        os.set_blocking(pipe.fileno(), False)
+        self._loop.add_reader(pipe.fileno(), self._read)
 
-    async def attach(self, pipe: IO[bytes] | None) -> None:
-        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: self, pipe)
-
-    def data_received(self, data: bytes) -> None:
+    def _read(self) -> None:
+        try:
+            data = os.read(self._pipe.fileno(), READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self.close()
+            return
         self._kept += data
         if len(self._kept) > COMMAND_TAIL_BYTES:
             del self._kept[:-COMMAND_TAIL_BYTES]
             self._cut = True
 
-    def connection_lost(self, error: Exception | None) -> None:
-        if not self.ended.done():
-            self.ended.set_result(None)
-
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        if not self.ended.done():
+            self._loop.remove_reader(self._pipe.fileno())
+            self._pipe.close()
+            self.ended.set_result(None)
 
     def text(self) -> str:
         kept = self._kept

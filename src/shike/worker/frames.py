@@ -125,5 +125,5 @@ def read_from_child(body: bytes) -> FromChild:
 def _read(decoder: msgspec.msgpack.Decoder[T], body: bytes) -> T:
     try:
         return decoder.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadInput(f"a child process and its worker do not understand each other: {error}") from error

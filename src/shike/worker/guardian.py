@@ -2,7 +2,8 @@
 
 A program cannot be told to die with its parent, and a killed worker cannot end it; left alone it would go on beside
 its own repetition. Reads `+PID` and `-PID` lines from the worker, and when the worker is gone kills the process
-groups that are still on the list. Imports next to nothing: it has to be there soon and stay small.
+groups that are still on the list (a program started in the very instant of the kill may not be on it yet). Imports
+next to nothing: it has to be there soon and stay small.
 """
 
 from __future__ import annotations

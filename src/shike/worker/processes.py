@@ -22,7 +22,7 @@ from shike.worker.executor import Call, HandlerFailed
 from shike.worker.process_group import ProcessGroup, ending
 from shike.worker.recycle import Limits, should_recycle
 
-LAST_WORDS_SECONDS = 1.0  # for what a dead child had written to be read; descendants may keep the socket open
+LAST_WORDS_SECONDS = 0.5  # for what a dead child had written to be read; descendants may keep the socket open
 
 
 class Warm:
