@@ -9,6 +9,7 @@ import msgspec
 
 from shike.bounds import BAND_BACKLOG, ERROR_CHARS_MAX
 from shike.clock import MICROS
+from shike.errors import BadInput
 from shike.model import NEVER, RECORD_VERSION, TERMINAL, Attempt, Backoff, Misfire, Options, Run, State
 from shike.store.base import Ack, Claimed, Entry, PlanNext
 from shike.track.retry import pause_seconds
@@ -20,8 +21,11 @@ pack_attempt = msgspec.msgpack.Encoder().encode
 
 @lru_cache(maxsize=1024)
 def options_of(packed: bytes) -> Options:
-    """The options a run carries."""
-    return _options.decode(packed) if packed else NO_OPTIONS
+    """The options a run carries; raises `BadInput` for what a newer program may have written."""
+    try:
+        return _options.decode(packed) if packed else NO_OPTIONS
+    except ValueError as error:  # msgspec's own errors, and those of broken UTF-8
+        raise BadInput(f"the options of this run cannot be read: {error}") from error
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -36,12 +40,16 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     steps: tuple[tuple[str, int, int], ...] = ()
 
 
-def refusal(run: Run, now: int) -> str:
+def refusal(claimed: Claimed, now: int) -> str:
     """Why this run must not start any more, though it was granted; empty: it may.
 
     Expiry is the caller's word, misfire the schedule's: `SKIP` drops what is late, `ONCE` drops what is late
-    and has a successor that is due as well, `ALL` drops nothing, `WITHIN` what is older than its window.
+    and has a successor that is due as well, `ALL` drops nothing, `WITHIN` what is older than its window. Both ask
+    whether it *starts* in time: what started once and comes back, or was put off on purpose, is never too late.
     """
+    run = claimed.run
+    if claimed.attempt > 1 or claimed.run_at > run.due_at:
+        return ""
     if run.expires_at and now >= run.expires_at:
         return "expired: not started in time"
     if not run.misfire_seconds or now - run.due_at <= run.misfire_seconds * MICROS:
@@ -80,13 +88,13 @@ def failed(facts: Facts, error: str, traceback: str, policy: Backoff, draw: Call
 def retried(facts: Facts, error: str, traceback: str, seconds: float, at: int) -> Ack:
     claimed = facts.claimed
     trace = _trace(facts, State.FAILED, error, traceback)
-    return Ack(claimed.run.id, claimed.token, State.FAILED, seconds, at, error, b"", trace)
+    return Ack(claimed.run.id, claimed.token, State.FAILED, seconds, at, error[:ERROR_CHARS_MAX], b"", trace)
 
 
 def dead(facts: Facts, error: str, traceback: str = "") -> Ack:
     claimed = facts.claimed
     trace = _trace(facts, State.DEAD, error, traceback)
-    return Ack(claimed.run.id, claimed.token, State.DEAD, 0.0, 0, error, b"", trace)
+    return Ack(claimed.run.id, claimed.token, State.DEAD, 0.0, 0, error[:ERROR_CHARS_MAX], b"", trace)
 
 
 def snoozed(facts: Facts, seconds: float) -> Ack:
@@ -99,12 +107,17 @@ def snoozed(facts: Facts, seconds: float) -> Ack:
 def cancelled(facts: Facts, reason: str) -> Ack:
     claimed = facts.claimed
     trace = _trace(facts, State.CANCELLED, reason)
-    return Ack(claimed.run.id, claimed.token, State.CANCELLED, 0.0, 0, reason, b"", trace)
+    return Ack(claimed.run.id, claimed.token, State.CANCELLED, 0.0, 0, reason[:ERROR_CHARS_MAX], b"", trace)
 
 
 def skipped(claimed: Claimed, reason: str) -> Ack:
     """Granted, but it must not start any more: no attempt was made."""
     return Ack(claimed.run.id, claimed.token, State.SKIPPED, 0.0, 0, reason, b"", b"")
+
+
+def withdrawn(claimed: Claimed, reason: str) -> Ack:
+    """Granted, and called off before it began: no attempt was made."""
+    return Ack(claimed.run.id, claimed.token, State.CANCELLED, 0.0, 0, reason)
 
 
 def given_back(claimed: Claimed) -> Ack:
