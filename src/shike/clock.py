@@ -75,6 +75,8 @@ class ManualClock:
 
 def to_micros(moment: datetime) -> int:
     """UTC microseconds of an aware datetime. A naive one is refused: it does not say which instant it means."""
+    if not isinstance(moment, datetime):
+        raise BadTime(f"{moment!r} is no datetime; give an aware one, e.g. datetime.now(UTC)")
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise BadTime(f"{moment.isoformat()} has no time zone; give an aware datetime, e.g. datetime.now(UTC)")
     return (moment - EPOCH) // timedelta(microseconds=1)

@@ -62,21 +62,29 @@ class AckBatcher:
         self._life += 1
         self._waiting.clear()
 
-    async def drain(self) -> None:
-        """Return when everything handed over so far was answered, or dropped."""
+    async def drain(self, seconds: float) -> bool:
+        """Wait until everything handed over so far was answered or dropped; what is left after so long is dropped."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._drain()
+        except TimeoutError:
+            self.drop()
+            return False
+        return True
+
+    async def _drain(self) -> None:
         while self._waiting or self._flushes:
-            if self._waiting and len(self._flushes) < FLUSHES_MAX:
+            while self._waiting and len(self._flushes) < FLUSHES_MAX:
                 self._flush()
-            if self._flushes:
-                await asyncio.wait(list(self._flushes), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(list(self._flushes), return_when=asyncio.FIRST_COMPLETED)
 
     def _turn(self) -> None:
         self._wake = None
-        if not self._waiting:
-            return
-        if not self._flushes or (len(self._waiting) >= ACK_BATCH_MAX and len(self._flushes) < FLUSHES_MAX):
+        while self._waiting and (
+            not self._flushes or (len(self._waiting) >= ACK_BATCH_MAX and len(self._flushes) < FLUSHES_MAX)
+        ):
             self._flush()
-        elif self._timer is None and len(self._flushes) < FLUSHES_MAX:
+        if self._waiting and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._delay_seconds, self._overdue)
 
     def _overdue(self) -> None:
@@ -99,6 +107,8 @@ class AckBatcher:
             self._turn()
 
     async def _send(self, batch: list[Ack], life: int) -> None:
+        if life != self._life:
+            return
         identity = self._identity()
         while life == self._life:
             try:
@@ -108,7 +118,11 @@ class AckBatcher:
                 await asyncio.sleep(REPEAT_SECONDS)
                 continue
             except Exception:
-                log.exception("%d acknowledgements cannot be delivered; their runs will repeat", len(batch))
-                answers = [Answer.REFUSED] * len(batch)
+                log.exception("%d acknowledgements cannot be delivered", len(batch))
+                if len(batch) > 1:  # one of them is unfit: the others must not suffer
+                    for ack in batch:
+                        await self._send([ack], life)
+                    return
+                answers = [Answer.REFUSED]
             self._answered(batch, answers)
             return

@@ -6,8 +6,11 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
+from shike.bounds import RESULT_BYTES_MAX
 from shike.clock import to_datetime
+from shike.errors import TooLarge
 from shike.model import Run
+from shike.task import to_json
 
 
 class Context:
@@ -24,7 +27,7 @@ class Context:
         self.cancelled = ""  # why somebody asked this attempt to stop; sync handlers should look now and then
         self.lost = False  # the lease is gone: whatever this attempt reports is refused
         self.steps: list[tuple[str, int, int]] = []
-        self._progress: Any = None
+        self._progress = b""
 
     @property
     def id(self) -> str:
@@ -50,11 +53,21 @@ class Context:
         return to_datetime(self.run.due_at)
 
     def progress(self, value: Any) -> None:
-        """Show how far the work is (any JSON value); seen by others within a second, with the next beat."""
-        self._progress = value
+        """Show how far the work is (any JSON value); seen by others within a second, with the next beat.
 
-    def latest_progress(self) -> Any:
-        """The last value given to `progress`, or None."""
+        Raises `BadArguments` for what JSON cannot hold and `TooLarge` above RESULT_BYTES_MAX.
+        """
+        report = to_json(value, "progress")  # now, in the handler's thread: the beat must not fail of it
+        if len(report) > RESULT_BYTES_MAX:
+            raise TooLarge(
+                f"a progress report of {len(report):,} bytes; the limit is {RESULT_BYTES_MAX:,}",
+                size=len(report),
+                limit=RESULT_BYTES_MAX,
+            )
+        self._progress = report
+
+    def latest_progress(self) -> bytes:
+        """The last value given to `progress`, as JSON; empty where there is none."""
         return self._progress
 
 

@@ -22,20 +22,26 @@ def drive(
         waited = context.run(coroutine.send, None)
     except StopIteration as done:
         return done.value
+    except GeneratorExit as odd:
+        raise _never_meant() from odd
     first_wait()
     while True:
+        step: Callable[[Any], Any] = coroutine.send
         try:
             value = yield waited
-        except GeneratorExit:
+        except GeneratorExit:  # whoever awaits this is going away: so does the handler
             coroutine.close()
             raise
         except BaseException as error:
-            try:
-                waited = context.run(coroutine.throw, error)
-            except StopIteration as done:
-                return done.value
-        else:
-            try:
-                waited = context.run(coroutine.send, value)
-            except StopIteration as done:
-                return done.value
+            step, value = coroutine.throw, error
+        try:
+            waited = context.run(step, value)
+        except StopIteration as done:
+            return done.value
+        except GeneratorExit as odd:
+            raise _never_meant() from odd
+
+
+def _never_meant() -> RuntimeError:
+    """A handler's own GeneratorExit must not look as if its slot were going away."""
+    return RuntimeError("the handler raised GeneratorExit")

@@ -11,11 +11,11 @@ from shike.worker.executor import HandlerFailed
 def describe(error: BaseException) -> HandlerFailed:
     """Type and message, and the end of the traceback; each at most ERROR_CHARS_MAX characters. Never raises."""
     try:
-        head = "".join(traceback.format_exception_only(error)).strip()
+        head = "".join(traceback.format_exception_only(error)).strip().removeprefix("shike.errors.")
         trace = "".join(traceback.format_exception(error))
     except Exception as broken:  # a user's exception class can break its own printing
         head = trace = f"{type(error).__qualname__} (which cannot be printed: {type(broken).__qualname__})"
-    return HandlerFailed(_printable(head[:ERROR_CHARS_MAX]), _printable(trace[-ERROR_CHARS_MAX:]))
+    return HandlerFailed(printable(head[:ERROR_CHARS_MAX]), printable(trace[-ERROR_CHARS_MAX:]))
 
 
 def as_exception(error: BaseException) -> Exception:
@@ -27,5 +27,6 @@ def as_exception(error: BaseException) -> Exception:
     return describe(error)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The same text with lone surrogates written out: no store and no JSON can hold them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -17,8 +17,8 @@ from msgspec import structs
 
 from shike.bounds import KILL_GRACE_SECONDS
 from shike.clock import Clock
-from shike.errors import BadInput, UnsupportedExecutor
-from shike.model import Executor
+from shike.errors import UnsupportedExecutor
+from shike.model import Executor, Run
 from shike.store.base import Ack, Claimed
 from shike.store.codec import Codec
 from shike.task import Definition
@@ -27,12 +27,15 @@ from shike.worker.context import Context, running
 from shike.worker.deadlines import Deadlines
 from shike.worker.drive import drive
 from shike.worker.executor import Call, Pool
+from shike.worker.failure import describe
 from shike.worker.verdict import Stop, judge, stopped
 
 log = logging.getLogger("shike.worker")
 
 BREATH_RUNS = 32  # how many runs a slot starts before it looks whether the event loop should have a turn
 BREATH_SECONDS = 0.002
+
+Granted = tuple[Claimed, int, bool]  # a run, when it was granted, and whether it is to run isolated
 
 
 class Slots:
@@ -65,8 +68,7 @@ class Slots:
         self.draw = draw
         self.codec = codec
         self.session = ""
-        self.claimed_at = 0
-        self.queued: deque[tuple[Claimed, bool]] = deque()
+        self.queued: deque[Granted] = deque()
         self.waiting: dict[Slot, int] = {}  # slots whose handler waits for something → its run's id
         self.deadlines = Deadlines()
         self.closing = False
@@ -80,12 +82,9 @@ class Slots:
         """Runs under way or queued."""
         return len(self.waiting) + len(self.queued)
 
-    def feed(self, runs: list[Claimed], *, solo: bool = False) -> None:
-        """Queue granted runs; `solo`: run isolated."""
-        if solo:
-            self.queued.extend([(claimed, True) for claimed in runs])
-        else:
-            self.queued.extend([(claimed, False) for claimed in runs])
+    def feed(self, runs: list[Claimed], granted_at: int, *, solo: bool = False) -> None:
+        """Queue granted runs; `solo`: a suspect, to run isolated where that can be done."""
+        self.queued.extend([(claimed, granted_at, solo) for claimed in runs])
         self.wake()
 
     def wake(self) -> None:
@@ -98,9 +97,17 @@ class Slots:
             slot = Slot(self)
             self._all[slot] = None
 
+    def drop(self, run_id: int) -> Claimed | None:
+        """Take one run out of the queue, if it is there."""
+        for granted in self.queued:
+            if granted[0].run.id == run_id:
+                self.queued.remove(granted)
+                return granted[0]
+        return None
+
     def take_back(self) -> list[Claimed]:
         """Everything queued and not begun, to be given back."""
-        taken = [claimed for claimed, _ in self.queued]
+        taken = [claimed for claimed, _, _ in self.queued]
         self.queued.clear()
         return taken
 
@@ -120,8 +127,7 @@ class Slots:
         self._idle.append(slot)
 
     def replace(self, slot: Slot) -> None:
-        """A handler ignores its cancellation: give it up, and its place to another slot."""
-        self.abandoned += 1
+        """This slot is not used again; its place is free for another."""
         self._all.pop(slot, None)
         self.wake()
 
@@ -159,19 +165,22 @@ class Slot:
             self._sleep.set_result(None)
 
     def stop(self, why: Stop, reason: str = "") -> None:
-        """Cancel the handler; if it does not obey within the grace, it is abandoned."""
-        if self.why or self.context is None:
+        """Cancel the handler; if it does not obey within the grace, it is abandoned. A lost lease outdoes all else."""
+        before = self.why
+        if self.context is None or (before and (before is Stop.LOST or why is not Stop.LOST)):
             return
         self.why, self.reason = why, reason
         self.context.cancelled = reason or why
         self.context.lost = why is Stop.LOST
-        self.task.cancel()
-        self.slots.deadlines.add(2 * KILL_GRACE_SECONDS, self._give_up_if(self.claimed))
+        if not before:
+            self.task.cancel()
+            self.slots.deadlines.add(2 * KILL_GRACE_SECONDS, self._give_up_if(self.claimed))
 
     def _give_up_if(self, claimed: Claimed | None) -> Callable[[], None]:
         def give_up() -> None:
             if self.claimed is claimed and claimed is not None and not self.gone:
                 self.gone = True
+                self.slots.abandoned += 1
                 self.slots.waiting.pop(self, None)
                 log.error("run %d ignores its cancellation (%s); its slot is given up", claimed.run.id, self.why)
                 self.slots.ended(claimed, self._given_up(claimed))
@@ -180,22 +189,17 @@ class Slot:
         return give_up
 
     async def _work(self) -> None:
-        queued, monotonic = self.slots.queued, self.slots.clock.monotonic
+        slots, queued, monotonic = self.slots, self.slots.queued, self.slots.clock.monotonic
         count, began = 0, monotonic()
-        while not self.gone:
+        while not (self.gone or slots.closing):
             if not queued:
                 self._sleep = asyncio.get_running_loop().create_future()
-                self.slots.rest(self)
-                try:
-                    await self._sleep
-                except asyncio.CancelledError:
-                    if self.slots.closing:
-                        raise
-                    self.task.uncancel()  # meant for a handler that was over before it could hear it
+                slots.rest(self)
+                await self._sleep
                 count, began = 0, monotonic()
                 continue
-            claimed, solo = queued.popleft()
-            await self._run(claimed, solo)
+            claimed, granted_at, solo = queued.popleft()
+            await self._run(claimed, granted_at, solo)
             count += 1
             if count >= BREATH_RUNS:
                 if monotonic() - began > BREATH_SECONDS:
@@ -203,32 +207,33 @@ class Slot:
                     began = monotonic()
                 count = 0
 
-    async def _run(self, claimed: Claimed, solo: bool) -> None:
+    async def _run(self, claimed: Claimed, granted_at: int, solo: bool) -> None:
         """One attempt, from the decision whether it may start to its acknowledgement."""
         slots, run = self.slots, claimed.run
         if not slots.valid():  # we slept past our lease: somebody else may be at it by now
             slots.ended(claimed, settle.given_back(claimed))
             return
         started_at = slots.now()
-        if run.expires_at or run.misfire_seconds:
-            reason = settle.refusal(run, started_at)
+        if (run.expires_at or run.misfire_seconds) and not solo:  # what was rescued has started once
+            reason = settle.refusal(claimed, started_at)
             if reason:
                 slots.ended(claimed, settle.skipped(claimed, reason))
                 return
         definition = slots.tasks[run.task]
-        context = Context(run, claimed.token, claimed.attempt, slots.claimed_at, started_at)
+        context = Context(run, claimed.token, claimed.attempt, granted_at, started_at)
+        try:
+            args, kwargs = self._arguments(definition, run)
+        except Exception as unfit:  # a user's own types may raise whatever they like
+            slots.ended(claimed, settle.dead(self._facts(claimed, context), describe(unfit).error))
+            return
         self.claimed, self.context = claimed, context
         value, error = None, None
         try:
-            payload = run.args if slots.codec is None else slots.codec.decode(run.args)
-            args, kwargs = definition.decode(payload)
-        except BadInput as unfit:
-            slots.ended(claimed, settle.dead(self._facts(claimed, context), f"{type(unfit).__name__}: {unfit}"))
-            return
-        try:
-            if definition.executor is Executor.ASYNC and not solo:
-                running.set(context)
-                value = await drive(definition.handler(*args, **kwargs), copy_context(), self._first_wait)  # type: ignore[misc]
+            if definition.executor is Executor.ASYNC and not (solo and Executor.PROCESS in slots.pools):
+                outside = running.set(context)
+                inside = copy_context()
+                running.reset(outside)
+                value = await drive(definition.handler(*args, **kwargs), inside, self._first_wait)  # type: ignore[misc]
             else:
                 value = await self._elsewhere(Call(definition, context, args, kwargs), solo)
         except GeneratorExit:
@@ -237,14 +242,36 @@ class Slot:
             error = raised
         if self.gone:
             return
-        ack = judge(self._facts(claimed, context), definition, value, error, self.why, self.reason, slots.draw)
-        if slots.codec is not None and ack is not None and ack.result:
-            ack = structs.replace(ack, result=slots.codec.encode(ack.result))
+        ack = self._judge(self._facts(claimed, context), definition, value, error)
         if self in slots.waiting:
             self._waited()
         self.claimed = self.context = None
         slots.done += 1
         slots.ended(claimed, ack)
+        if self.task.cancelling():  # whoever did it, and whether the handler heard it or not: the next one must not
+            self.gone = True
+            slots.replace(self)
+
+    def _arguments(self, definition: Definition, run: Run) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the handler is called with; raises whatever a run that cannot be read makes it raise."""
+        if run.options:
+            settle.options_of(run.options)
+        codec = self.slots.codec
+        return definition.decode(run.args if codec is None else codec.decode(run.args))
+
+    def _judge(
+        self, facts: settle.Facts, definition: Definition, value: Any, error: BaseException | None
+    ) -> Ack | None:
+        """The acknowledgement. Never raises: a run that nobody can acknowledge would stay leased for ever."""
+        slots = self.slots
+        try:
+            ack = judge(facts, definition, value, error, self.why, self.reason, slots.draw)
+            if slots.codec is not None and ack is not None and ack.result:
+                ack = structs.replace(ack, result=slots.codec.encode(ack.result))
+            return ack
+        except Exception as broken:
+            log.exception("run %d cannot be judged", facts.claimed.run.id)
+            return settle.dead(facts, f"its end cannot be told: {describe(broken).error}")
 
     async def _elsewhere(self, call: Call, solo: bool) -> Any:
         """Threads, processes, commands; a suspect goes to a process of its own where there are any."""
@@ -254,9 +281,6 @@ class Slot:
         self._first_wait()
         if pool is not None:
             return await pool.run(call)
-        if wanted is Executor.ASYNC:
-            running.set(call.context)
-            return await call.definition.handler(*call.args, **call.kwargs)  # type: ignore[misc]
         raise UnsupportedExecutor(
             f"task {call.definition.name!r} wants to run as a {wanted}, which this worker does not do; "
             f"it has: {', '.join(sorted(pools)) or 'async only'}"
@@ -281,10 +305,7 @@ class Slot:
         if self._ticket:
             self.slots.deadlines.remove(self._ticket)
             self._ticket = 0
-        if self.why:
-            self.why, self.reason = Stop.NO, ""
-            while self.task.cancelling():
-                self.task.uncancel()
+        self.why, self.reason = Stop.NO, ""
 
     def _given_up(self, claimed: Claimed) -> Ack | None:
         assert self.context is not None

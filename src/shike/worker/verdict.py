@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import StrEnum
-from traceback import format_exception
 from typing import Any
 
+from shike.bounds import DURATION_SECONDS_MAX
 from shike.errors import BadArguments, BadTime, HandlerTimeout, TooLarge
 from shike.model import Backoff
 from shike.store.base import Ack
 from shike.task import NO_RESULT, Definition
 from shike.track import settle
 from shike.worker.executor import HandlerFailed
+from shike.worker.failure import describe, printable
 from shike.worker.outcome import Cancel, Retry, Snooze
 
 Draw = Callable[[], float]
@@ -30,29 +31,32 @@ class Stop(StrEnum):
 
 
 def returned(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
-    """A handler came back with a value, or with an outcome."""
-    if value is None:
-        return settle.succeeded(facts, NO_RESULT if _keeps(facts, definition) else b"")
+    """A handler came back with a value, or with an outcome. One that cannot be kept or followed is a dead letter:
+    trying again would do the work twice and fail the same way."""
+    try:
+        return _meant(facts, definition, value)
+    except (BadArguments, TooLarge, BadTime) as error:
+        return settle.dead(facts, describe(error).error)
+
+
+def _meant(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
     match value:
+        case None:
+            return settle.succeeded(facts, NO_RESULT if _keeps(facts, definition) else b"")
         case Snooze(seconds):
-            return settle.snoozed(facts, seconds)
+            return settle.snoozed(facts, _pause(seconds))
         case Cancel(reason):
-            return settle.cancelled(facts, reason or "the handler cancelled itself")
+            return settle.cancelled(facts, printable(str(reason)) or "the handler cancelled itself")
         case Retry():
             return _asked_to_retry(facts, definition, value)
-    try:
-        return settle.succeeded(facts, definition.encode_result(value) if _keeps(facts, definition) else b"")
-    except (BadArguments, TooLarge) as error:  # trying again would do the work twice and fail the same way
-        return settle.dead(facts, f"{type(error).__name__}: {error}")
+        case _:
+            return settle.succeeded(facts, definition.encode_result(value) if _keeps(facts, definition) else b"")
 
 
 def raised(facts: settle.Facts, definition: Definition, error: BaseException, draw: Draw) -> Ack:
     """A handler came back with an exception, of whatever kind: a failure of this run, never of the worker."""
-    policy = _policy(facts, definition)
-    if isinstance(error, HandlerFailed):
-        return settle.failed(facts, error.error, error.traceback, policy, draw)
-    text = "".join(format_exception(error, limit=-20))
-    return settle.failed(facts, f"{type(error).__name__}: {error}", text, policy, draw)
+    told = error if isinstance(error, HandlerFailed) else describe(error)
+    return settle.failed(facts, told.error, told.traceback, _policy(facts, definition), draw)
 
 
 def stopped(facts: settle.Facts, definition: Definition, why: Stop, reason: str, draw: Draw) -> Ack | None:
@@ -77,22 +81,32 @@ def judge(
     reason: str,
     draw: Draw,
 ) -> Ack | None:
-    """The acknowledgement of an attempt that may have been stopped while it ended by itself."""
+    """The acknowledgement of an attempt that may have been stopped while it ended by itself.
+
+    What a handler raises after a time-out says more than the time-out; after any other stop it changes nothing.
+    """
     if why is Stop.LOST:
         return None
-    if why and isinstance(error, asyncio.CancelledError):
+    if error is None:
+        return returned(facts, definition, value)
+    if why and (why is not Stop.TIMEOUT or isinstance(error, asyncio.CancelledError)):
         return stopped(facts, definition, why, reason, draw)
-    return returned(facts, definition, value) if error is None else raised(facts, definition, error, draw)
+    return raised(facts, definition, error, draw)
 
 
 def _asked_to_retry(facts: settle.Facts, definition: Definition, wish: Retry) -> Ack:
-    reason = wish.reason or "the handler asked to be tried again"
+    reason = printable(str(wish.reason)) or "the handler asked to be tried again"
     if facts.claimed.attempt >= _policy(facts, definition).attempts:
         return settle.dead(facts, reason)
-    try:
-        return settle.retried(facts, reason, "", wish.seconds, wish.at_micros())
-    except BadTime as error:
-        return settle.dead(facts, f"BadTime: {error}")
+    at = max(wish.at_micros(), 1) if wish.at is not None else 0
+    return settle.retried(facts, reason, "", _pause(wish.seconds), at)
+
+
+def _pause(seconds: float) -> float:
+    """A pause a store can take; raises `BadTime` for one that is negative, endless or no number."""
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= DURATION_SECONDS_MAX:
+        raise BadTime(f"a pause of {seconds!r} s: give a number from 0 to {DURATION_SECONDS_MAX:,}")
+    return seconds
 
 
 def _policy(facts: settle.Facts, definition: Definition) -> Backoff:

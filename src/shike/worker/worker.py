@@ -13,12 +13,14 @@ from shike.bounds import (
     LEASE_SECONDS,
     STOP_GRACE_SECONDS,
 )
-from shike.model import TERMINAL, Executor
+from shike.errors import ShikeError
+from shike.ids import bucket_of
+from shike.model import TERMINAL, Executor, Run
 from shike.runtime import Role, Runtime
 from shike.session import Holdings, Member
 from shike.store.base import Ack, Answer, Batch, BeatReply, Claimed, Hint, HintKind, Store
 from shike.store.codec import Codec
-from shike.task import Definition, to_json
+from shike.task import Definition
 from shike.track import settle
 from shike.worker.acks import AckBatcher
 from shike.worker.claims import Claimer, QueueShare
@@ -131,7 +133,8 @@ class Worker:
             if not self.slots.waiting:
                 break
             await asyncio.sleep(0.02)
-        await self.acks.drain()
+        if not await self.acks.drain(KILL_GRACE_SECONDS):
+            log.warning("the store does not take the last acknowledgements; their runs will repeat")
         await self.slots.close()
         self._unlisten()
         for pool in self._pools.values():
@@ -158,9 +161,8 @@ class Worker:
             return
         if batch.solo:
             self._suspects[runs[0].token] = None
-        self.slots.claimed_at = batch.now
         self._queued_since = self._runtime.clock.monotonic()
-        self.slots.feed(runs, solo=batch.solo)
+        self.slots.feed(runs, batch.now, solo=batch.solo)
 
     def _ended(self, claimed: Claimed, ack: Ack | None) -> None:
         run = claimed.run
@@ -168,14 +170,19 @@ class Worker:
         if settle.is_backlog(run):
             self._backlog -= 1
         if ack is not None:
-            if run.options and ack.state in TERMINAL and self._member.ids is not None:
-                ids = self._member.ids
-                ack = settle.with_repeat(ack, run, lambda: ids.next(run.id & 0xFF))
-            self.acks.add(ack)
+            self.acks.add(self._with_repeat(ack, run) if run.options and ack.state in TERMINAL else ack)
         if self._runs_max and self.slots.done >= self._runs_max:
             self.claims.paused = True
             self.exhausted.set()
         self.claims.room()
+
+    def _with_repeat(self, ack: Ack, run: Run) -> Ack:
+        ids = self._member.ids
+        try:
+            return ack if ids is None else settle.with_repeat(ack, run, lambda: ids.next(bucket_of(run.id)))
+        except ShikeError as error:
+            log.warning("run %d: its next moment is left to the planner: %s", run.id, error)
+            return ack
 
     def _answered(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
         holds = self._holds
@@ -200,8 +207,8 @@ class Worker:
         reports = []
         for slot in list(self.slots.waiting):
             context = slot.context
-            if context is not None and context.latest_progress() is not None:
-                reports.append((context.run.id, context.token, to_json(context.latest_progress(), "progress")))
+            if context is not None and (report := context.latest_progress()):
+                reports.append((context.run.id, context.token, report))
         return received, tuple(self._holds), tuple(reports)
 
     def _drained(self) -> None:
@@ -239,11 +246,9 @@ class Worker:
     def _cancel(self, run_id: int) -> None:
         if self.slots.stop_run(run_id, Stop.CANCELLED, "cancelled by request"):
             return
-        for entry in list(self.slots.queued):
-            if entry[0].run.id == run_id:
-                self.slots.queued.remove(entry)
-                facts = settle.Facts(entry[0], "", self._member.name, 0, 0, self._member.store_now())
-                self._ended(entry[0], settle.cancelled(facts, "cancelled by request"))
+        claimed = self.slots.drop(run_id)
+        if claimed is not None:
+            self._ended(claimed, settle.withdrawn(claimed, "cancelled by request"))
 
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is HintKind.DUE:

@@ -43,13 +43,13 @@ def test_all_places_are_dealt_within_the_limits_and_not_one_more(
 @given(st.integers(1, 5), st.lists(weights, min_size=1, max_size=6), st.integers(0, 1_000))
 def test_over_many_turns_each_queue_gets_its_weight(free: int, given_weights: list[float], first: int) -> None:
     shares = {f"q{n}": QueueShare(f"q{n}", 0, weight) for n, weight in enumerate(given_weights)}
-    turns = 2_000
+    turns = 500
     dealt: Counter[str] = Counter()
     for turn in range(first, first + turns):
         dealt.update(divide(free, shares, {}, turn))
     for name, one in shares.items():
         fair = turns * free * one.weight / sum(given_weights)
-        assert abs(dealt[name] - fair) <= 0.02 * turns, f"{name} got {dealt[name]} of {fair}"
+        assert abs(dealt[name] - fair) <= 0.04 * turns, f"{name} got {dealt[name]} of {fair}"
 
 
 def test_one_place_goes_round() -> None:

@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from random import Random
 from typing import Any, TypeVar
 
+import msgspec
+
 from shike.errors import StoreUnavailable
 from shike.ids import RunIds
-from shike.model import RECORD_VERSION, Ended, Executor, Live, Run
+from shike.model import RECORD_VERSION, Attempt, Ended, Executor, Live, Run
 from shike.session import Member
 from shike.store.base import Ack, Answer, Batch, BeatReply, Claim, Entry, NewSession, Want
 from shike.store.codec import Codec
@@ -112,10 +114,11 @@ class World:
     async def submit(self, task: str, count: int = 1, *, args: bytes = b"{}", **run: Any) -> list[int]:
         """Store runs that are due now; their ids."""
         if self.ids is None:
-            words = {"identity": "client", "name": "", "kind": "client", "host": "", "pid": 0}
-            session = await self.store.open_session(NewSession(**words, lease_seconds=0.0, protocol=1))
-            self.ids = RunIds(session.number)
-        run = {"due_at": self.clock.wall()} | run
+            client = NewSession(
+                identity="client", name="", kind="client", host="", pid=0, lease_seconds=0.0, protocol=1
+            )
+            self.ids = RunIds((await self.store.open_session(client)).number)
+        run.setdefault("due_at", self.clock.wall())
         runs = [Run(RECORD_VERSION, self.ids.next(0), task, args, **run) for _ in range(count)]
         await self.store.submit([Entry(run) for run in runs])
         return [run.id for run in runs]
@@ -146,20 +149,45 @@ class World:
         return found
 
 
+read_attempt = msgspec.msgpack.Decoder(Attempt).decode
+
+
+async def end(world: World, task: str, seconds: float = 1.0, **of_run: Any) -> Ended:
+    """Submit one run, let time pass, and see how it ended."""
+    (run_id,) = await world.submit(task, **of_run)
+    await asyncio.sleep(seconds)
+    return await world.ended(run_id)
+
+
+def of_one_slot(story: Callable[[World], Awaitable[None]]) -> None:
+    """Run a story on a worker with a single slot, so that one handler follows on the other."""
+
+    async def whole(world: World) -> None:
+        await world.worker(slots=1)
+        await story(world)
+
+    run(whole)
+
+
+def cancel_myself() -> None:
+    """What no handler should do."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+
+
 def run(main: Callable[[World], Awaitable[None]]) -> None:
     """Run a test's story in a world of its own."""
     loop = VirtualLoop()
-    asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(_whole(main, World(loop)))
+        loop.run_until_complete(_whole(main, loop))
     finally:
         _bury(loop)
-        asyncio.set_event_loop(None)
         loop.close()
 
 
-async def _whole(main: Callable[[World], Awaitable[None]], world: World) -> None:
-    await main(world)
+async def _whole(main: Callable[[World], Awaitable[None]], loop: VirtualLoop) -> None:
+    await main(World(loop))
 
 
 def _bury(loop: VirtualLoop) -> None:
