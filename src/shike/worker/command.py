@@ -6,7 +6,7 @@ import inspect
 import os
 import pwd
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from shike.task import Definition, to_json
 from shike.worker.context import Context
 from shike.worker.executor import Call
 
-PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
+PLACEHOLDER = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|\{([A-Za-z_]\w*)\}", re.ASCII)
 PREFIX = "SHIKE_"
 
 
@@ -73,12 +73,26 @@ def fill(part: str, values: Mapping[str, Any]) -> str:
     return PLACEHOLDER.sub(value_of, part)
 
 
+def takes(argv: Sequence[str]) -> Callable[..., None]:
+    """A handler for an argv without one: it takes, by name, exactly what the placeholders name, so that a call with
+    other arguments is refused when it is submitted."""
+    names = dict.fromkeys(name for part in argv for _, name in PLACEHOLDER.findall(part) if name)
+
+    def named(**arguments: Any) -> None: ...
+
+    parameters = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Any) for name in names]
+    named.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    named.__annotations__ = dict.fromkeys(names, Any)
+    return named
+
+
 def check_argv(definition: Definition) -> None:
     """Refuse a definition whose argv names arguments that its handler does not take. Raises `BadArguments`."""
-    handler = definition.handler
-    names = dict.fromkeys(inspect.signature(handler).parameters, "") if handler is not None else {}
+    parameters = inspect.signature(definition.handler).parameters if definition.handler is not None else {}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
     for part in definition.argv:
-        fill(part, names)
+        fill(part, dict.fromkeys(parameters, ""))
 
 
 def environment(command: Command, context: Context) -> dict[str, str]:
@@ -101,9 +115,14 @@ def _by_name(call: Call) -> Mapping[str, Any]:
     handler = call.definition.handler
     if handler is None:
         return {}
-    bound = inspect.signature(handler).bind(*call.args, **call.kwargs)
+    signature = inspect.signature(handler)
+    bound = signature.bind(*call.args, **call.kwargs)
     bound.apply_defaults()
-    return bound.arguments
+    named = dict(bound.arguments)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            named |= named.pop(parameter.name)
+    return named
 
 
 def _text(name: str, value: Any) -> str:

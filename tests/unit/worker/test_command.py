@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shike.errors import BadArguments
 from shike.model import Executor, Run
 from shike.task import Definition
-from shike.worker.command import Command, check_argv, command_of, environment, fill
+from shike.worker.command import Command, check_argv, command_of, environment, fill, takes
 from tests.unit.worker.calls import call, context
 
 
@@ -67,6 +67,27 @@ def test_an_unknown_placeholder_is_refused_and_the_known_ones_are_named() -> Non
     with pytest.raises(BadArguments, match="it has none"):
         check_argv(Definition("dump", None, argv=("dump", "{db}")))
     check_argv(Definition("dump", backup, argv=("dump", "{db}", "{level}")))
+
+
+def test_a_handler_that_takes_any_name_fills_any_placeholder() -> None:
+    def named(**arguments: str) -> None: ...
+
+    work = call(named, db="shop", executor=Executor.COMMAND, argv=("dump", "{db}"))
+    assert command_of(work).argv == ("dump", "shop")
+    check_argv(work.definition)
+
+
+def test_an_argv_alone_says_which_arguments_a_call_must_have() -> None:
+    argv = ("dump", "{db}", "--at={place}/{db}", "{{literal}}", "{0}")
+    dump = Definition("dump", takes(argv), argv=argv)
+    check_argv(dump)
+    args, kwargs = dump.decode(dump.encode((), {"db": "shop", "place": 7}))
+    assert (args, kwargs) == ((), {"db": "shop", "place": 7})
+    for wrong in ({"db": "shop"}, {"db": "shop", "place": "x", "level": 3}):
+        with pytest.raises(BadArguments):
+            dump.encode((), wrong)
+    with pytest.raises(BadArguments):
+        dump.encode(("shop", "x"), {})
 
 
 def test_a_handler_may_put_the_command_together() -> None:
