@@ -12,6 +12,7 @@ class Kind(Enum):
     """What can happen to a machine, or to the store (the last two)."""
 
     KILL = "kill"  # SIGKILL; another process starts in its place after `seconds`
+    RESTART = "restart"  # SIGTERM, and a successor
     PAUSE = "pause"  # SIGSTOP for `seconds`, then SIGCONT
     PARTITION = "partition"  # no way to the store for `seconds`
     SKEW = "skew"  # its wall clock is set `seconds` off
@@ -30,9 +31,10 @@ class Strike(Struct, frozen=True):
 
 
 WEIGHTS = {
-    Kind.KILL: 28,
-    Kind.PAUSE: 26,
-    Kind.PARTITION: 26,
+    Kind.KILL: 26,
+    Kind.RESTART: 6,
+    Kind.PAUSE: 24,
+    Kind.PARTITION: 24,
     Kind.SKEW: 14,
     Kind.SLOW_STORE: 4,
     Kind.STORE_STEP: 2,
@@ -53,6 +55,8 @@ def _how_long(draw: Random, kind: Kind) -> float:
     match kind:
         case Kind.KILL:
             return draw.uniform(0.5, 12.0)
+        case Kind.RESTART:
+            return 0.0
         case Kind.PAUSE:
             return draw.uniform(1.0, 30.0)
         case Kind.PARTITION:

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from shike.bounds import LEASE_SECONDS
 from shike.store.memory import MemoryStore
-from tests.sim import roles
 from tests.sim.chaos import Kind, Strike, script
 from tests.sim.checker import World, duplicates, judge
 from tests.sim.clocks import EPOCHS, SkewedClock
@@ -20,6 +19,7 @@ from tests.sim.faults import Cut, FaultyStore, Weather
 from tests.sim.handlers import Handlers
 from tests.sim.loop import Process, SimLoop, simulate
 from tests.sim.machines import Machine, Main
+from tests.sim.roles import Breed, process
 from tests.sim.watch import Watch
 from tests.sim.workload import Clients, Operator, day_start, schedules
 
@@ -27,6 +27,7 @@ SLOTS = 8
 CHAOS_SECONDS = 480.0
 DRAIN_SECONDS = 120.0
 STRIKES = 50
+AS_SHIPPED = Breed()
 AMBUSHES = {0: frozenset({"claim", "plan"}), 1: frozenset({"settle", "free", "close_session", "own"})}
 
 
@@ -47,12 +48,12 @@ class Report(Struct, frozen=True):
 
 
 class Cluster:
-    """Two or three nodes, three or four workers, two clients, an operator, and what befalls them."""
+    """One or two nodes, two or three workers, one process that is both, two clients, an operator; and what befalls them."""
 
     def __init__(
         self,
         seed: int,
-        breed: roles.Breed = roles.BREED,
+        breed: Breed = AS_SHIPPED,
         *,
         trace: Callable[[str], None] | None = None,
         until: str = "",
@@ -74,13 +75,14 @@ class Cluster:
         self.operator = Operator(plans, self._own_dice())
         self.watch.caps = {plan.schedule.name: plan.cap for plan in plans if plan.cap}
         tasks = Handlers(self.effects, self._own_dice(), self.loop.time, self._take_down).definitions
-        nodes, workers = self._dice.choice((2, 3)), self._dice.choice((3, 4))
-        crew = [(f"node-{n}", breed.node(tasks)) for n in range(nodes)]
-        crew += [(f"worker-{n}", breed.worker(tasks, SLOTS)) for n in range(workers)]
+        nodes, workers, both = self._dice.choice((1, 2, 2)), self._dice.choice((2, 3)), 1
+        crew = [(f"node-{n}", process(breed, tasks, SLOTS, scheduler=True, worker=False)) for n in range(nodes)]
+        crew += [(f"worker-{n}", process(breed, tasks, SLOTS, scheduler=False, worker=True)) for n in range(workers)]
+        crew += [(f"all-{n}", process(breed, tasks, SLOTS, scheduler=True, worker=True)) for n in range(both)]
         self.crew = [self._machine(name, main) for name, main in crew]
         self.guests = [self._machine(f"client-{n}", self.clients.main) for n in range(2)]
         self.guests.append(self._machine("operator", self.operator.main))
-        self.in_flight_max = workers * SLOTS
+        self.in_flight_max = (workers + both) * SLOTS
         self._happenings: list[asyncio.Task[None]] = []
         self._duplicates = 0
 
@@ -133,6 +135,8 @@ class Cluster:
         match strike.kind:
             case Kind.KILL:
                 self._at(strike, machine, lambda: self._kill(machine, strike.seconds))
+            case Kind.RESTART:
+                machine.restart()
             case Kind.PAUSE:
                 self._at(strike, machine, lambda: self._later(machine.pause(strike.seconds)))
             case Kind.PARTITION:

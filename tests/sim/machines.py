@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
@@ -64,6 +65,7 @@ class Machine:
         self.boots = 0
         self.process: Process | None = None
         self.store: FaultyStore | None = None
+        self.farewell: Callable[[], Coroutine[Any, Any, None]] | None = None  # how its process stops politely
         self._main = main
         self._loop = loop
         self._door = door
@@ -91,7 +93,22 @@ class Machine:
         if self.process is not None and self.store is not None:
             self._loop.kill(self.process)
             self.store.deafen()
-            self.process = self.store = None
+            self.process = self.store = self.farewell = None
+
+    def restart(self) -> None:
+        """SIGTERM, as in a rolling update: the process ends in its own good time, and another starts."""
+        if self.process is not None and self.farewell is not None:
+            stopping, farewell, self.farewell = self.process, self.farewell, None
+            self._loop.start(stopping, self._stop(stopping, farewell))
+
+    async def _stop(self, process: Process, farewell: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        await farewell()
+        self._loop.call_soon(self._replace, process, context=contextvars.Context())
+
+    def _replace(self, process: Process) -> None:
+        if self.process is process:
+            self.kill()
+            self.boot()
 
     async def pause(self, seconds: float) -> None:
         """SIGSTOP what runs here; SIGCONT it after so long, if it still lives."""

@@ -14,16 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shike.clock import MICROS, Clock
+from shike.engine import Engine
 from shike.model import Bucket, SessionState, State
-from shike.runtime import Runtime
-from shike.scheduler.node import Node
 from shike.scheduler.rescue import Rescuer
-from shike.session import Member
 from shike.store.base import Ack, Answer, Batch, Beat, BeatReply, Claim, Entry, Freed, Hint, Plan, Submitted
 from shike.store.memory import MemoryStore
-from shike.worker.worker import Worker
-from tests.sim.machines import Machine
-from tests.sim.roles import BREED, Breed, live_as_node, worker
+from tests.sim.roles import Breed
 
 
 class AckByState(MemoryStore):
@@ -212,10 +208,20 @@ class SilentSkip(MemoryStore):
         return await super().plan(replace(plan, ranges=()))
 
 
-def sleepwalker(worker: Worker, member: Member) -> None:
+def sleepwalker(engine: Engine) -> None:
     """P4. A worker believes in its lease however long it slept, and begins what others have taken over."""
-    setattr(member, "valid", lambda: True)  # noqa: B010
-    worker.slots.valid = member.valid
+    if engine.worker is not None:
+        setattr(engine.member, "valid", lambda: True)  # noqa: B010
+        engine.worker.slots.valid = engine.member.valid
+
+
+def _rescuer(kind: type[Rescuer]) -> Callable[[Engine], None]:
+    def plant(engine: Engine) -> None:
+        if engine.node is not None:
+            sound = engine.node.rescuer
+            engine.node.rescuer = kind(sound._store, sound._member, sound._clock, sound._lease_seconds)
+
+    return plant
 
 
 class Mutant(Struct, frozen=True):
@@ -225,47 +231,28 @@ class Mutant(Struct, frozen=True):
     breed: Breed
 
 
-def _store(name: str, promise: str, store: type[MemoryStore]) -> Mutant:
-    return Mutant(promise, replace(BREED, name=name, store=store))
-
-
-def _rescuer(name: str, promise: str, rescuer: type[Rescuer], store: type[MemoryStore] = MemoryStore) -> Mutant:
-    def plant(node: Node) -> None:
-        sound = node.rescuer
-        node.rescuer = rescuer(sound._store, sound._member, sound._clock, sound._lease_seconds)
-
-    async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
-        await live_as_node(machine, store, runtime, plant)
-
-    return Mutant(promise, Breed(name, store, lambda tasks: main, BREED.worker))
-
-
-def _worker(name: str, promise: str, plant: Callable[[Worker, Member], None]) -> Mutant:
-    return Mutant(promise, replace(BREED, name=name, worker=lambda tasks, slots: worker(tasks, slots, plant)))
-
-
 MUTANTS: dict[str, Mutant] = {
     mutant.breed.name: mutant
     for mutant in (
-        _store("ack-by-state", "P3", AckByState),
-        _store("ack-by-id", "P3", AckById),
-        _rescuer("client-clock", "P3", ClientClock, ClientClockStore),
-        _store("moment-without-identity", "P1", MomentWithoutIdentity),
-        _rescuer("no-rescue", "P1", NoRescue),
-        _store("ack-on-fetch", "P1", AckOnFetch),
-        _store("early-grant", "P2", EarlyGrant),
-        _store("lost-claim-kept", "P1", LostClaimKept),
-        _store("behind-the-floor", "P1", BehindTheFloor),
-        _store("revived-session", "P3", RevivedSession),
-        _worker("sleepwalker", "P4", sleepwalker),
-        _store("old-token", "P6", OldToken),
-        _store("nobody-wakes", "P5", NobodyWakes),
-        _store("same-epoch", "P6", SameEpoch),
-        _store("silent-skip", "P7", SilentSkip),
+        Mutant("P3", Breed("ack-by-state", AckByState)),
+        Mutant("P3", Breed("ack-by-id", AckById)),
+        Mutant("P3", Breed("client-clock", ClientClockStore, _rescuer(ClientClock))),
+        Mutant("P1", Breed("moment-without-identity", MomentWithoutIdentity)),
+        Mutant("P1", Breed("no-rescue", plant=_rescuer(NoRescue))),
+        Mutant("P1", Breed("ack-on-fetch", AckOnFetch)),
+        Mutant("P2", Breed("early-grant", EarlyGrant)),
+        Mutant("P1", Breed("lost-claim-kept", LostClaimKept)),
+        Mutant("P1", Breed("behind-the-floor", BehindTheFloor)),
+        Mutant("P3", Breed("revived-session", RevivedSession)),
+        Mutant("P4", Breed("sleepwalker", plant=sleepwalker)),
+        Mutant("P6", Breed("old-token", OldToken)),
+        Mutant("P5", Breed("nobody-wakes", NobodyWakes)),
+        Mutant("P6", Breed("same-epoch", SameEpoch)),
+        Mutant("P7", Breed("silent-skip", SilentSkip)),
     )
 }
 
 
 def breed(mutant: str) -> Breed:
     """The cluster with this bug planted; empty: as shipped."""
-    return MUTANTS[mutant].breed if mutant else BREED
+    return MUTANTS[mutant].breed if mutant else Breed()

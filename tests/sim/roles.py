@@ -1,6 +1,6 @@
-"""What runs on the machines: production's node and worker, started through the one seam, and nothing else.
+"""What runs on the machines: production's engine, started through the one seam, and nothing else.
 
-A `Breed` names the three parts that a planted bug may replace.
+A `Breed` names the two parts that a planted bug may change: the store, and an engine before it starts.
 """
 
 from __future__ import annotations
@@ -11,68 +11,45 @@ from typing import Any
 
 from msgspec import Struct
 
+from shike.engine import Engine, Roles
 from shike.errors import StoreError
 from shike.runtime import Runtime
-from shike.scheduler.node import Node
-from shike.session import Member
 from shike.store.memory import MemoryStore
 from shike.task import Definition
 from shike.worker.claims import QueueShare
-from shike.worker.worker import Worker
 from tests.sim.machines import Machine, Main
 from tests.sim.workload import QUEUES
 
-JOIN_SECONDS = 0.5
-Tasks = Mapping[str, Definition]
+START_SECONDS = 0.5  # between two tries to start while the store does not answer
+GRACE_SECONDS = 3.0  # what a polite restart gives to running handlers
 
 
-async def join(member: Member) -> None:
-    """As a process does at its start: until the store answers."""
-    while True:
-        try:
-            await member.join()
-            return
-        except StoreError:
-            await asyncio.sleep(JOIN_SECONDS)
-
-
-def worker(tasks: Tasks, slots: int, plant: Callable[[Worker, Member], None] = lambda worker, member: None) -> Main:
-    """A worker's life; `plant` may put a bug into it before it starts."""
-
-    async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
-        member = Member(store, runtime, kind="worker", name=machine.name)
-        await join(member)
-        mine = Worker(store, runtime, member, tasks, slots=slots, queues=[QueueShare(name) for name in QUEUES])
-        plant(mine, member)
-        await mine.start()
-        await asyncio.get_running_loop().create_future()
-
-    return main
-
-
-async def live_as_node(
-    machine: Machine, store: Any, runtime: Runtime, plant: Callable[[Node], None] = lambda node: None
-) -> None:
-    """A node's life; `plant` may put a bug into it before it starts."""
-    member = Member(store, runtime, kind="node", name=machine.name)
-    await join(member)
-    mine = Node(store, runtime, member)
-    plant(mine)
-    await mine.start()
-    await asyncio.get_running_loop().create_future()
-
-
-def node(tasks: Tasks) -> Main:
-    return live_as_node
+def _healthy(engine: Engine) -> None:
+    """No bug."""
 
 
 class Breed(Struct, frozen=True):
     """How the parts of a cluster are made."""
 
-    name: str
-    store: type[MemoryStore]
-    node: Callable[[Tasks], Main]
-    worker: Callable[[Tasks, int], Main]
+    name: str = "as shipped"
+    store: type[MemoryStore] = MemoryStore
+    plant: Callable[[Engine], None] = _healthy
 
 
-BREED = Breed("as shipped", MemoryStore, node, worker)
+def process(breed: Breed, tasks: Mapping[str, Definition], slots: int, *, scheduler: bool, worker: bool) -> Main:
+    """The life of one process: it starts, insists until the store answers, and works until it is told to stop."""
+    shares = tuple(QueueShare(name) for name in QUEUES)
+
+    async def main(machine: Machine, store: Any, runtime: Runtime) -> None:
+        roles = Roles(scheduler=scheduler, worker=worker, slots=slots, queues=shares, name=machine.name)
+        while True:
+            engine = Engine(store, runtime, tasks, roles, pools={})
+            breed.plant(engine)
+            try:
+                await engine.start()
+                break
+            except StoreError:
+                await asyncio.sleep(START_SECONDS)
+        machine.farewell = lambda: engine.stop(GRACE_SECONDS)
+
+    return main
