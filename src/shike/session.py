@@ -15,13 +15,15 @@ from collections.abc import Callable
 
 from shike.bounds import BEAT_SECONDS, LEASE_SECONDS
 from shike.clock import MICROS
-from shike.errors import SessionClosed, StoreError
+from shike.errors import NotFound, SessionClosed, StoreError
 from shike.ids import RunIds
 from shike.model import PROTOCOL_VERSION, Session
 from shike.runtime import Role, Runtime
-from shike.store.base import Beat, BeatReply, NewSession, Store
+from shike.store.base import Beat, BeatReply, Hint, HintKind, NewSession, Store
 
 log = logging.getLogger("shike.session")
+
+BEATS_PER_LEASE_MIN = 3  # of a lease that is shorter than a few beats
 
 Holdings = tuple[int, tuple[int, ...], tuple[tuple[int, int, bytes], ...]]  # received, tokens, progress
 
@@ -90,11 +92,13 @@ class Member:
 
     async def leave(self, reason: str = "stopped") -> None:
         """Stop to beat and close the session. What it still held is given back by whoever frees it."""
-        if self._rejoin is not None:
-            self._rejoin.cancel()
         if self._role is not None:
             await self._role.stop()
             self._role = None
+        if self._rejoin is not None:  # after the beats: the last of them may have begun it
+            self._rejoin.cancel()
+            await asyncio.wait([self._rejoin])
+            self._rejoin = None
         session, self.session = self.session, None
         if session is not None:
             try:
@@ -120,21 +124,25 @@ class Member:
         self._valid_until = sent + self._lease_seconds
         self.ids = RunIds(session.number)
         self.session = session
+        self._store.tell(Hint(HintKind.SESSION, name=session.id))
         return session
 
     async def _beats(self) -> None:
+        pause = min(BEAT_SECONDS, self._lease_seconds / BEATS_PER_LEASE_MIN)
         while True:
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(pause)
             session = self.session
             if session is None:
                 continue
-            try:
-                async with asyncio.timeout(self._lease_seconds):
+            try:  # no longer than the lease lasts; but who wakes up after it asks once whether it was missed
+                async with asyncio.timeout(max(self._valid_until - self._runtime.clock.boot(), pause)):
                     await self._beat(session)
             except SessionClosed as error:
                 self._tell_home(self._lose, session.id, str(error))
             except (StoreError, TimeoutError) as error:
-                log.warning("beat failed: %s", error)
+                log.warning("beat failed: %s", error or "no answer in time")
+            except Exception:  # of whatever kind: a process that does not beat loses all it holds
+                log.exception("beat failed")
             if session is self.session and not self.valid():
                 self._tell_home(self._lose, session.id, "the lease could not be renewed in time")
 
@@ -179,11 +187,17 @@ class Member:
             callback(reason)
         self._rejoin = asyncio.get_running_loop().create_task(self._join_again(identity), name="shike:rejoin")
 
+    async def _close(self, old: str) -> None:
+        try:
+            await self._store.close_session(old, seen_beat=None, reason="its process went on as another session")
+        except NotFound:  # we slept so long that it was closed, and forgotten
+            pass
+
     async def _join_again(self, old: str) -> None:
         """Everything the old life held has been dropped; say so, so that others need not wait for its lease."""
         while True:
             try:
-                await self._store.close_session(old, seen_beat=None, reason="its process went on as another session")
+                await self._close(old)
                 await self._open()
                 break
             except StoreError as error:

@@ -64,3 +64,4 @@ class Node:
         self.scanner.hinted(hint)
         self.gatekeeper.hinted(hint)
         self.planner.hinted(hint)
+        self.rescuer.hinted(hint)

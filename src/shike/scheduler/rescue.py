@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
 from shike.bounds import SLEEP_SECONDS_MAX
 from shike.clock import Clock
 from shike.errors import StoreError
 from shike.model import Session, SessionState
 from shike.session import Member
-from shike.store.base import Store
+from shike.store.base import Hint, HintKind, Store
 
 log = logging.getLogger("shike.scheduler")
 
@@ -33,25 +34,34 @@ class Rescuer:
         self._seen: dict[str, tuple[int, float]] = {}  # session → (beat, when first seen on our clock)
         self._clean: dict[str, None] = {}  # closed sessions that hold nothing any more
         self._others: list[str] = []
+        self._look_at = 0.0
         self.rescued = 0
+
+    def hinted(self, hint: Hint) -> None:
+        """Somebody joined: from now on there is somebody to watch."""
+        if hint.kind is HintKind.SESSION and hint.name != self._own():
+            self._look_at = 0.0
 
     async def run(self) -> None:
         """The role. Alone, it looks once a lease; with others around, LOOKS_PER_LEASE times."""
-        look_at = 0.0
         while True:
-            if self._clock.monotonic() >= look_at or any(self._store.is_gone(other) for other in self._others):
+            if self._clock.monotonic() >= self._look_at or any(self._store.is_gone(other) for other in self._others):
+                self._look_at = math.inf  # whoever joins from here on is looked at next time
                 try:
                     await self._look()
                 except StoreError as error:
                     log.warning("rescuing is repeated: %s", error)
                 pause = self._lease_seconds / (LOOKS_PER_LEASE if self._others else 1)
-                look_at = self._clock.monotonic() + pause
+                self._look_at = min(self._look_at, self._clock.monotonic() + pause)
             await asyncio.sleep(min(SLEEP_SECONDS_MAX / 2, self._lease_seconds / LOOKS_PER_LEASE))
+
+    def _own(self) -> str:
+        return self._member.session.id if self._member.session else ""
 
     async def _look(self) -> None:
         now = await self._store.now()
         sessions = await self._store.sessions(all=True)
-        own = self._member.session.id if self._member.session else ""
+        own = self._own()
         for session in sessions:
             if session.state is SessionState.CLOSED:
                 await self._clear(session)

@@ -276,7 +276,7 @@ class Hint(Struct, frozen=True, gc=False):
     queue: str = ""
     at: int = 0  # DUE: the run_at
     run_ids: tuple[int, ...] = ()  # ENDED, CANCEL
-    name: str = ""  # SCHEDULE, GATE
+    name: str = ""  # SCHEDULE, GATED, FREED, SESSION
 
 
 class HintKind(StrEnum):
@@ -287,6 +287,7 @@ class HintKind(StrEnum):
     CANCEL = "cancel"  # these running runs should stop
     SCHEDULE = "schedule"  # the schedule `name` was made, changed or needs planning
     QUEUE = "queue"  # `queue` was paused or resumed
+    SESSION = "session"  # a process joined, as the session `name`
 
 
 # ---------------------------------------------------------------- the read side

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -11,9 +12,9 @@ import msgspec
 
 from shike.errors import StoreUnavailable
 from shike.ids import RunIds
-from shike.model import RECORD_VERSION, Attempt, Ended, Executor, Live, Run
+from shike.model import RECORD_VERSION, Attempt, Ended, Executor, Live, Run, Session
 from shike.session import Member
-from shike.store.base import Ack, Answer, Batch, BeatReply, Claim, Entry, NewSession, Want
+from shike.store.base import Ack, Answer, Batch, Beat, BeatReply, Claim, Entry, NewSession, Want
 from shike.store.codec import Codec
 from shike.store.memory import MemoryStore
 from shike.task import Definition
@@ -52,22 +53,27 @@ class WatchedStore(MemoryStore):
 
     async def claim(self, claim: Claim) -> Batch:
         self.claims.append(claim)
-        return await self._reach(super().claim(claim))
+        return await self._reach(partial(super().claim, claim))
 
     async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
         self.settled.append(list(acks))
-        return await self._reach(super().settle(session, acks))
+        return await self._reach(partial(super().settle, session, acks))
 
-    async def beat(self, beat: Any) -> BeatReply:
-        return await self._reach(super().beat(beat))
+    async def beat(self, beat: Beat) -> BeatReply:
+        return await self._reach(partial(super().beat, beat))
 
-    async def _reach(self, work: Coroutine[Any, Any, T]) -> T:
+    async def open_session(self, new: NewSession) -> Session:
+        return await self._reach(partial(super().open_session, new))
+
+    async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
+        return await self._reach(partial(super().close_session, session, seen_beat=seen_beat, reason=reason))
+
+    async def _reach(self, verb: Callable[[], Awaitable[T]]) -> T:
         if self.slow_seconds:
             await asyncio.sleep(self.slow_seconds)
         if self.down:
-            work.close()
             raise StoreUnavailable("the store is down")
-        answer = await work
+        answer = await verb()
         if self.deaf:
             raise StoreUnavailable("the answer was lost")
         return answer
@@ -117,7 +123,7 @@ class World:
             client = NewSession(
                 identity="client", name="", kind="client", host="", pid=0, lease_seconds=0.0, protocol=1
             )
-            self.ids = RunIds((await self.store.open_session(client)).number)
+            self.ids = RunIds((await MemoryStore.open_session(self.store, client)).number)
         run.setdefault("due_at", self.clock.wall())
         runs = [Run(RECORD_VERSION, self.ids.next(0), task, args, **run) for _ in range(count)]
         await self.store.submit([Entry(run) for run in runs])
