@@ -10,6 +10,7 @@ import pytest
 from shike.model import RECORD_VERSION, Attempt, State
 from shike.store.base import Ack
 from shike.store.sqlite import settle
+from shike.store.sqlite.database import TOKENS_PER_OPENING
 from tests.unit.store.sqlite_world import claim, entry, join, opened, run
 
 
@@ -29,4 +30,4 @@ def test_a_run_that_is_snoozed_for_ever_keeps_its_youngest_attempts(
                 await store.settle("worker", [Ack(one.run.id, one.token, State.SCHEDULED, trace=trace)])
             return [attempt.token for attempt in await store.attempts(1 << 8)]
 
-    assert run(snooze()) == [4, 5, 6]
+    assert [token % TOKENS_PER_OPENING for token in run(snooze())] == [4, 5, 6]

@@ -20,6 +20,7 @@ SQLITE_MIN = (3, 35, 0)  # RETURNING
 SMALLEST_BYTES = 512  # of a database: one page of the smallest size
 STATEMENTS_KEPT = 512
 CACHE_KIB = 4 * 1024  # of hot pages in each connection: lanes are read and written at their ends only
+TOKENS_PER_OPENING = 1 << 20  # more than a power loss can take back: claims between two commits that are forced
 CHECKPOINT_PAGES = 4_000  # 16 MiB of log between two copies into the file
 
 
@@ -72,6 +73,9 @@ def prepare(connection: sqlite3.Connection, options: Options, sql: Statements, v
     for number, script in migrations():
         _step(connection, sql, number, script.replace("{ns}", sql.namespace))
     connection.execute(sql.plain("bucket_first"), (buckets - 1,))
+    with _transaction(connection):
+        connection.execute(sql.plain("token_first"))
+        connection.execute(sql.plain("token_skip"), (TOKENS_PER_OPENING,))
     return buckets
 
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from shike.bounds import CRASHES_MAX
 from shike.clock import Clock, SystemClock
@@ -40,7 +40,7 @@ from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules
 from shike.store.sqlite.database import connect, prepare
 from shike.store.sqlite.faults import explain
 from shike.store.sqlite.liveness import Liveness
-from shike.store.sqlite.options import Options, check_namespace, parse
+from shike.store.sqlite.options import Options, Synchronous, check_namespace, parse
 from shike.store.sqlite.statements import Statements
 from shike.store.sqlite.thread import Begin, Listener, StoreThread, Verb
 from shike.store.sqlite.turnstile import Turnstile
@@ -63,13 +63,19 @@ VERBS: dict[str, Verb] = {
 }
 
 
+FORGET_WITH_POWER: Final[frozenset[Verb]] = frozenset({claims.claim, sessions.beat})
+"""A power loss that takes a lease takes its worker, too: the run is eligible again either way. Tokens skip ahead at
+each opening (`database.prepare`), so that none is given twice. Everything else is on the disk before it answers."""
+
+
 class SQLiteStore:
     """Keeps everything in one SQLite file, for all processes of one machine.
 
     Promises the contract of `shike.store.base.Store`. A commit is on the disk before its verb answers (`synchronous=
-    full`); with `normal` a power loss may take the last commits, the death of a process nothing (P8). Verbs may be
-    called from any thread's event loop, and by `do` without one. `where`: a path, or a URL as `options.parse` reads it.
-    `virtual_buckets` is fixed when the store is made; None takes what is there. Raises `BadSetting`, `BadStoreURL`.
+    full`; claims and beats excepted, which nobody misses after a power loss). With `normal` a power loss may take the
+    last commits, the death of a process nothing (P8). Verbs may be called from any thread's event loop, and by `do`
+    without one. `where`: a path, or a URL as `options.parse` reads it. `virtual_buckets` is fixed when the store is
+    made; None takes what is there. Raises `BadSetting`, `BadStoreURL`.
     """
 
     any_thread = True
@@ -134,11 +140,12 @@ class SQLiteStore:
             connection.close()
             raise
         facts = Facts(self.virtual_buckets, self._crashes_max)
-        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), self._turnstile.begin)
-        self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), _snapshot)
+        lost = FORGET_WITH_POWER if self._options.synchronous is Synchronous.FULL else frozenset()
+        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), self._turnstile.begin, lost)
+        self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), _snapshot, frozenset())
 
-    def _thread(self, name: str, tx: Tx, begin: Begin) -> StoreThread:
-        thread = StoreThread(f"shike:sqlite:{name}", tx, self._path, begin, self._spread)
+    def _thread(self, name: str, tx: Tx, begin: Begin, lost: frozenset[Verb]) -> StoreThread:
+        thread = StoreThread(f"shike:sqlite:{name}", tx, self._path, begin, self._spread, lost)
         thread.start()
         return thread
 

@@ -50,9 +50,18 @@ class StoreThread:
     """
 
     def __init__(
-        self, name: str, tx: Tx, path: Path, begin: Begin, tell: Callable[[list[Hint]], list[Listener]]
+        self,
+        name: str,
+        tx: Tx,
+        path: Path,
+        begin: Begin,
+        tell: Callable[[list[Hint]], list[Listener]],
+        forget_with_power: frozenset[Verb] = frozenset(),
     ) -> None:
+        """`forget_with_power`: verbs whose commit need not reach the disk before they answer."""
         self._tx = tx
+        self._forget_with_power = forget_with_power
+        self._forced = True  # whether the next commit is forced to the disk
         self._path = path
         self._begin = begin
         self._tell = tell
@@ -140,6 +149,7 @@ class StoreThread:
         connection = self._tx.connection
         hints = len(self._tx.hints)
         try:
+            self._force(any(call.verb not in self._forget_with_power for call in calls))
             self._begin(connection)
             self._tx.begin()
             for call in calls:
@@ -152,6 +162,12 @@ class StoreThread:
             for call in calls:
                 call.answer, call.error = None, translated(error, self._path)
         return True
+
+    def _force(self, forced: bool) -> None:
+        """Whether SQLite waits for the disk at the next commit; it cannot be told inside a transaction."""
+        if self._forget_with_power and forced != self._forced:
+            self._tx.connection.execute(f"pragma synchronous = {'full' if forced else 'normal'}")
+            self._forced = forced
 
     def _one(self, call: Call) -> bool:
         """Run one verb. False: it failed and had written, so what was written must be taken back."""

@@ -19,3 +19,10 @@ update {ns}_meta set value = value where key = 'step';
 insert into {ns}_session
     (id, name, kind, host, pid, started_at, expires_at, beat, claimed, closed, reason, protocol, load, closed_at)
 values ((select 'outside:' || (coalesce(max(number), 0) + 1) from {ns}_session), 'outside', 'client', '', 0, ?, 0, 0, 0, 1, 'lends its number', 1, x'', ?);
+
+-- name: token_first
+insert into sqlite_sequence (name, seq)
+select '{ns}_lease', 0 where not exists (select 1 from sqlite_sequence where name = '{ns}_lease');
+
+-- name: token_skip
+update sqlite_sequence set seq = seq + ? where name = '{ns}_lease';
