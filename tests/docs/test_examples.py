@@ -67,6 +67,8 @@ def test_the_sales_report_is_mailed_each_night_about_the_day_before(
     report = example("sales_report")
     with serving(sink), harness(report.app, start=datetime(2026, 3, 27, 12, tzinfo=UTC)) as h:
         h.advance("72h")
+        moments = [datetime.fromtimestamp(run.run.moment / 1e6, UTC) for run in h.runs(states=(shike.State.SUCCESS,))]
+    assert [f"{moment:%d %H:%M}" for moment in reversed(moments)] == ["27 23:10", "28 23:10", "29 22:10"]
     days = [date(2026, 3, 27), date(2026, 3, 28), date(2026, 3, 29)]  # the clocks change on the last one
     sold = [report.sold_on(day).total() for day in days]
     assert [mail["Subject"] for mail in sink.mails] == [
@@ -229,7 +231,7 @@ def test_who_was_away_for_three_days_gets_one_message_per_absence(example: Load)
 
 def test_untouched_refunds_reach_the_operators_on_working_days_only(example: Load) -> None:
     refunds = example("untouched_refund")
-    with harness(refunds.app, start=datetime(2026, 12, 22, 12, tzinfo=UTC)) as h:  # a Tuesday
+    with harness(refunds.app, start=datetime(2026, 12, 21, 12, tzinfo=UTC)) as h:  # a Monday
         refunds.ask_refund(1)
         refunds.ask_refund(2)
         with closing(refunds.desk()) as db, db:
