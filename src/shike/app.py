@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from shike.bounds import BAND_DEFAULT, STOP_GRACE_SECONDS
-from shike.call import AsyncTask, Call, Duration, Handle, SyncTask, Task, backoff, check_band
+from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Task, backoff, check_band
 from shike.client import Client
 from shike.clock import MICROS, to_datetime
 from shike.declare import Policies, one_trigger, schedule_of
-from shike.engine import Engine, Roles
 from shike.errors import BadInput, DuplicateName, UnknownTask
 from shike.events import Emitter, Listener
 from shike.model import Backoff, Executor, OnUnknown, Planned, Schedule
@@ -32,6 +31,8 @@ from shike.worker.executor import Pool
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
+
+    from shike.engine import Engine, Roles
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -249,11 +250,11 @@ class Shike:
 
     # ------------------------------------------------------------ runs
 
-    def submit_many(self, calls: Sequence[Call[Any]]) -> Any:
+    def submit_many(self, calls: Sequence[Call[R]]) -> Handles[R]:
         """Store many runs at once: `app.submit_many([send.bind(user=n) for n in users])`. In async code, await it."""
         return self.client.submit_many(calls)
 
-    def submit_on(self, connection: Connection, calls: Sequence[Call[Any]]) -> list[Handle[Any]]:
+    def submit_on(self, connection: Connection, calls: Sequence[Call[R]]) -> list[Handle[R]]:
         """Store runs in the transaction that is open on your own SQLite connection, to the file the store lives in:
 
         they exist if, and only if, you commit. Workers find them within a second. Raises `BadInput` where no
@@ -265,7 +266,7 @@ class Shike:
         entries = [call.entry(0, clock.wall(), codec) for call in calls]
         answers = submit_on(connection, entries, namespace=self.namespace, clock=clock)
         return [
-            Handle[Any](self.client, call.definition, None).stored(answer.run_id, answer.fresh)
+            Handle[R](self.client, call.definition, None).stored(answer.run_id, answer.fresh)
             for call, answer in zip(calls, answers, strict=True)
         ]
 
@@ -303,6 +304,7 @@ class Shike:
         async with app.running():
             ...
         """
+        from shike.engine import Engine, Roles  # a program that only submits needs none of it
         from shike.worker.pools import pools_for
 
         roles = roles or Roles()
