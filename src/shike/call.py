@@ -130,6 +130,20 @@ class Handle(Generic[R]):
         return f"<run {self._id or 'not stored yet'} of {self._definition.name}>"
 
 
+class Handles(list[Handle[R]]):
+    """Runs submitted at once, in the order of their calls. In async code `await` it once: it is empty until then."""
+
+    def __init__(self, submission: Awaitable[list[Handle[R]]] | None = None) -> None:
+        super().__init__()
+        self._submission = submission
+
+    def __await__(self) -> Generator[Any, None, Handles[R]]:
+        if self._submission is not None:
+            submission, self._submission = self._submission, None
+            self.extend((yield from submission.__await__()))
+        return self
+
+
 class Task(Generic[P, R]):
     """A registered handler. Call it to run it here and now; submit it to run it anywhere, at any time.
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar, cast
 
 from shike.bounds import SLEEP_SECONDS_MAX, SUBMIT_BATCH_MAX
-from shike.call import Call, Handle
+from shike.call import Call, Handle, Handles
 from shike.errors import IdsUsedUp, NotFound, RunFailed, StoreUnavailable, WaitTimeout
 from shike.ids import RunIds, virtual_bucket
 from shike.model import PROTOCOL_VERSION, Ended, Live, State
@@ -162,20 +162,24 @@ class Client:
             return Handle(self, call.definition, self.here(self._submit_one(call)))
         return Handle[R](self, call.definition, None).stored(*self.sync(self._submit_one(call)))
 
-    def submit_many(self, calls: Sequence[Call[Any]]) -> Any:
+    def submit_many(self, calls: Sequence[Call[R]]) -> Handles[R]:
         """Store many runs, SUBMIT_BATCH_MAX in one atomic step each; gives a handle for each call."""
-        return self.both(self._submit_calls(calls))
+        if _in_loop():
+            return Handles(self.here(self._submit_calls(calls)))
+        handles = Handles[R]()
+        handles.extend(self.sync(self._submit_calls(calls)))
+        return handles
 
     async def _submit_one(self, call: Call[Any]) -> tuple[int, bool]:
         (answer,) = await self._submit([call])
         return answer.run_id, answer.fresh
 
-    async def _submit_calls(self, calls: Sequence[Call[Any]]) -> list[Handle[Any]]:
+    async def _submit_calls(self, calls: Sequence[Call[R]]) -> list[Handle[R]]:
         answers: list[Submitted] = []
         for start in range(0, len(calls), SUBMIT_BATCH_MAX):
             answers += await self._submit(calls[start : start + SUBMIT_BATCH_MAX])
         return [
-            Handle[Any](self, call.definition, None).stored(answer.run_id, answer.fresh)
+            Handle[R](self, call.definition, None).stored(answer.run_id, answer.fresh)
             for call, answer in zip(calls, answers, strict=True)
         ]
 
