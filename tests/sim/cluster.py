@@ -20,6 +20,7 @@ from tests.sim.handlers import Handlers
 from tests.sim.loop import Process, SimLoop, simulate
 from tests.sim.machines import Machine, Main
 from tests.sim.roles import Breed, process
+from tests.sim.rumours import Rumours
 from tests.sim.watch import Watch
 from tests.sim.workload import Clients, Operator, day_start, schedules
 
@@ -48,7 +49,7 @@ class Report(Struct, frozen=True):
 
 
 class Cluster:
-    """One or two nodes, two or three workers, one process that is both, two clients, an operator; and what befalls them."""
+    """Nodes, workers, a process that is both, two clients and an operator; and what befalls them."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Cluster:
         self._dice = Random(f"shike/{seed}")
         self.loop = SimLoop(self._own_dice())
         self.weather = Weather()
+        self.rumours = Rumours(self.loop)
         self.effects = Effects(lambda words: self.watch.note(words))
         self.store_clock = SkewedClock(self.loop.time, self._dice.choice(EPOCHS))
         self.store = breed.store(self.store_clock, virtual_buckets=self._dice.choice((1, 64)))
@@ -94,7 +96,9 @@ class Cluster:
         return Machine(name, main, self.loop, self._door, self.store_clock.epoch, self._own_dice())
 
     def _door(self, process: Process, dice: Random) -> FaultyStore:
-        return FaultyStore(self.store, self.loop, self.store_process, process, self.weather, dice, self.watch.seen)
+        return FaultyStore(
+            self.store, self.loop, self.store_process, process, self.weather, self.rumours, dice, self.watch.seen
+        )
 
     def run(self) -> Report:
         """The whole story of this seed."""
@@ -114,7 +118,7 @@ class Cluster:
         )
 
     async def _story(self) -> None:
-        read(self.store, "open")
+        self.store_process.context.run(self.rumours.attend, self.store)
         for machine in (*self.crew, *self.guests):
             machine.boot()
         for strike in script(self._dice, len(self.crew), CHAOS_SECONDS, STRIKES):
@@ -189,7 +193,7 @@ class Cluster:
     def _heal(self) -> None:
         """All faults are over: the network is whole, clocks are right, everybody is up."""
         self.watch.note("heal")
-        self.weather.calm = True
+        self.weather.calm = self.rumours.calm = True
         self._quicken()
         for machine in self.crew:
             machine.clock.skew_seconds = self.store_clock.skew_seconds

@@ -19,6 +19,7 @@ from typing import Any
 from shike.errors import ShikeError, StoreUnavailable
 from shike.store.base import Entry, Hint, Submitted
 from tests.sim.loop import Process, SimLoop
+from tests.sim.rumours import Ear, Rumours
 
 CALL_TIMEOUT_SECONDS = 5.0  # a caller gives up then; its words may still be on their way
 REPEATABLE = frozenset({"beat", "claim", "settle", "plan", "own", "free", "close_session"})
@@ -43,12 +44,8 @@ class Weather:
         self.refused = 0.004  # share of calls that fail before anything happened
         self.doubled = 0.004  # share of calls that arrive twice, the second time late
         self.late_commit = 0.02  # share of plain submits that readers see seconds after their answer
-        self.lost_hint = 0.1
-        self.doubled_hint = 0.02
         self.store_delay_seconds = 0.0  # while the whole store is slow
         self.faults: Counter[str] = Counter()
-        self.silent_at = -1.0  # the instant of a late commit: nobody hears of it
-        self.lost_hints = 0  # no fault: nothing may depend on a hint
 
     def strikes(self, draw: Random, share: float, kind: str) -> bool:
         """Whether a fault of this kind happens now; counts it."""
@@ -65,13 +62,21 @@ class FaultyStore:
     """A `Store` as one process sees it. Every verb and every read of the protocol goes through the same weather."""
 
     def __init__(
-        self, store: Any, loop: SimLoop, home: Process, owner: Process, weather: Weather, draw: Random, seen: Observer
+        self,
+        store: Any,
+        loop: SimLoop,
+        home: Process,
+        owner: Process,
+        weather: Weather,
+        rumours: Rumours,
+        draw: Random,
+        seen: Observer,
     ) -> None:
         self.url = store.url
         self.namespace = store.namespace
         self.virtual_buckets = store.virtual_buckets
         self.any_thread = False
-        self.cut: Cut | None = None
+        self._cut: Cut | None = None
         self.ambush: tuple[frozenset[str], Callable[[], None]] | None = None  # strike after one of these verbs
         self._store = store
         self._loop = loop
@@ -80,7 +85,9 @@ class FaultyStore:
         self._weather = weather
         self._draw = draw
         self._seen = seen
-        self._deaf: list[Callable[[], None]] = []
+        self._rumours = rumours
+        self._ear = Ear(loop, owner, draw)
+        rumours.join(self._ear)
 
     async def open(self) -> None:
         """The store is open already; a process only finds it."""
@@ -97,15 +104,22 @@ class FaultyStore:
             self._home.context.copy().run(self._store.tell, hint)
 
     def listen(self, callback: Callable[[Hint], None]) -> Callable[[], None]:
-        """Hints travel like everything else: dropped, doubled, late, and not at all while cut off."""
-        stop: Callable[[], None] = self._home.context.copy().run(self._store.listen, partial(self._hint, callback))
-        self._deaf.append(stop)
-        return stop
+        """Hints take their own uncertain way, and none at all while cut off."""
+        return self._ear.add(callback)
 
-    def deafen(self) -> None:
+    def sever(self) -> None:
         """Its process is dead: the store has nobody to tell."""
-        for stop in self._deaf:
-            stop()
+        self._rumours.leave(self._ear)
+
+    @property
+    def cut(self) -> Cut | None:
+        """How this process is cut off; None: it is not."""
+        return self._cut
+
+    @cut.setter
+    def cut(self, cut: Cut | None) -> None:
+        self._cut = cut
+        self._ear.deaf = cut is not None
 
     def __getattr__(self, verb: str) -> Callable[..., Coroutine[Any, Any, Any]]:
         if verb.startswith("_"):
@@ -186,24 +200,12 @@ class FaultyStore:
         store, named = self._store, {"repeat": True}
 
         def commit() -> None:
-            self._weather.silent_at = self._loop.time()
+            self._rumours.silence()
             reply, failed = _apply(store.submit, (fixed,), named)
             self._seen(self._owner.name, "submit", (fixed,), named, reply, failed)
 
         self._at_store(1.0 + 7.0 * self._draw.random(), commit)
         return [Submitted(entry.run.id, True, entry.run.due_at) for entry in fixed]
-
-    def _hint(self, callback: Callable[[Hint], None], hint: Hint) -> None:
-        weather, draw = self._weather, self._draw
-        if self.cut is not None or weather.silent_at == self._loop.time():
-            return
-        luck = 1.0 if weather.calm else draw.random()
-        if luck < weather.lost_hint:
-            weather.lost_hints += 1
-            return
-        self._loop.call_later(0.003 * draw.random(), callback, hint, context=self._owner.context)
-        if luck < weather.lost_hint + weather.doubled_hint:
-            self._loop.call_later(3.0 * draw.random(), callback, hint, context=self._owner.context)
 
 
 def _apply(verb: Callable[..., Coroutine[Any, Any, Any]], args: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -167,9 +167,11 @@ class SimLoop(asyncio.BaseEventLoop):
         runnable = self._runnable
         if not runnable:
             self._jump()
-        ready = list(runnable)
-        runnable.clear()
-        if len(ready) > 1:
+        if len(runnable) == 1:
+            ready = [runnable.popleft()]
+        else:
+            ready = list(runnable)
+            runnable.clear()
             self._draw.shuffle(ready)
         self.steps += len(ready)
         self._instant_steps += len(ready)

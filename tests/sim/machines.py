@@ -92,7 +92,7 @@ class Machine:
         """SIGKILL what runs here."""
         if self.process is not None and self.store is not None:
             self._loop.kill(self.process)
-            self.store.deafen()
+            self.store.sever()
             self.process = self.store = self.farewell = None
 
     def restart(self) -> None:
