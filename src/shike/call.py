@@ -104,6 +104,7 @@ class Handle(Generic[R]):
         return str(self._id)
 
     def stored(self, run_id: int, fresh: bool) -> Handle[R]:
+        """Tell the handle which run it stands for: what a client does when the store has answered."""
         self._id, self.fresh = run_id, fresh
         return self
 
@@ -163,6 +164,7 @@ class Task(Generic[P, R]):
 
     @property
     def name(self) -> str:
+        """Under which its runs are stored; must not change while there are any."""
         return self.definition.name
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:

@@ -35,6 +35,7 @@ count(7)  # wrong: arg-type
 words: str = count.submit(["a"]).result()  # wrong: assignment
 when: datetime = count.submit(["a"]).id  # wrong: assignment
 send.handle(7)  # wrong: arg-type
+shike.Jbo  # wrong: attr-defined
 
 
 @app.task(retry="often")  # wrong: call-overload

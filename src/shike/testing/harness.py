@@ -78,6 +78,7 @@ class Harness:
         self._engine: Engine | None = None
 
     def open(self) -> None:
+        """Move the app in and start its scheduler and worker; `harness(app)` does it."""
         client, runtime = self.app.client, VirtualRuntime(clock=self._clock)
         self.app.runtime = runtime
         client.move_in(self.store, runtime, self._do)
@@ -93,6 +94,7 @@ class Harness:
         return engine
 
     def close(self) -> None:
+        """Stop them, and give the app its own store and clock back."""
         if self._engine is not None:
             self._do(self._engine.stop(0.0))
         _, runtime = self._old

@@ -17,6 +17,7 @@ class Snooze(Outcome, frozen=True):
 
     @classmethod
     def for_(cls, duration: str | float | timedelta) -> Snooze:
+        """As `Snooze(seconds)`, from a text such as `10m` or a timedelta."""
         return cls(parse_duration(duration) / MICROS)
 
 
