@@ -25,9 +25,11 @@ def audit(
     from shike.audit import Report
     from shike.audit import audit as auditing
 
+    span = (when(start), when(end))
+
     async def work(desk: Desk) -> Report:
         names = [name if "/" in name else f"default/{name}" for name in only]
-        return await auditing(desk.store, when(start), when(end), only=names)
+        return await auditing(desk.store, *span, only=names)
 
     report = at_desk(where, work)
     if where.json:

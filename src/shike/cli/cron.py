@@ -33,7 +33,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 def cron(
-    expression: str,
+    expression: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
     tz: Annotated[str, Parameter(help="Time zone, such as Asia/Shanghai.")] = "UTC",

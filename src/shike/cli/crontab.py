@@ -129,7 +129,7 @@ def _run(entries: list[CronEntry], options: Options) -> int:
 
     flags: dict[str, object] = {"lease_seconds": options.lease_seconds, "log_level": options.log_level}
     loaded = options.settings(**flags, slots=options.slots, allow_commands=True, processes=0)
-    app = app_of(
+    app, begin = app_of(
         list(names(entries)),
         store=store_url(loaded),
         namespace=loaded.settings.namespace,
@@ -147,6 +147,7 @@ def _run(entries: list[CronEntry], options: Options) -> int:
         plain=options.plain or options.json,
         drain=options.drain,
         as_json=options.json,
+        begin=begin,
     )
     asyncio.run(service.run())
     return FINE

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from shike.app import Shike
 from shike.call import Task
 from shike.crontab import CronEntry, environment
-from shike.events import SCHEDULER_STARTED, WORKER_STARTED, Event
 from shike.worker.command import Command
+
+Begin = Callable[[], Awaitable[None]]
 
 GROUP = "crontab"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -27,8 +28,8 @@ def app_of(
     misfire: str,
     retry: int,
     timeout: str | None,
-) -> Shike:
-    """Tasks, schedules, and what is done at the start: entries that are gone are deleted, @reboot ones submitted."""
+) -> tuple[Shike, Begin]:
+    """The app, and what is to be done at its start: entries that are gone are deleted, @reboot ones submitted."""
     app = Shike(store, name=GROUP, namespace=namespace)
     at_boot = []
     for name, entry in entries:
@@ -45,9 +46,12 @@ def app_of(
         else:
             app.schedule(task, entry.trigger, name=name, group=GROUP, overlap=overlap, misfire=misfire)
     stems = {name.partition(":")[0] for name, _ in entries}
-    app.on(SCHEDULER_STARTED, lambda _: _delete_gone(app, stems))
-    app.on(WORKER_STARTED, lambda event: _submit_at_boot(event, at_boot))
-    return app
+
+    async def begin() -> None:
+        await _delete_gone(app, stems)
+        await _submit_at_boot(at_boot)
+
+    return app, begin
 
 
 def _handler(entry: CronEntry) -> Callable[[], Command]:
@@ -76,7 +80,7 @@ async def _delete_gone(app: Shike, stems: set[str]) -> None:
             await store.control_schedule(planned.schedule.name, delete=True)
 
 
-async def _submit_at_boot(_event: Event, tasks: Sequence[Task[..., Any]]) -> None:
+async def _submit_at_boot(tasks: Sequence[Task[..., Any]]) -> None:
     """Once per boot, however often this program starts; where the system tells no boot, once per start."""
     boot = _boot()
     for task in tasks:

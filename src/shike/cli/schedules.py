@@ -87,8 +87,9 @@ def backfill(
     They run in the last priority band, on a limited share of the slots; each moment at most once.
     """
 
+    span = (when(start), when(end))
+
     async def work(desk: Desk) -> backfilling.Backfill:
-        span = (when(start), when(end))
         if dry_run:
             return await backfilling.preview(desk.store, name, *span, limit=limit)
         return await backfilling.backfill(desk.client, name, *span, limit=limit)

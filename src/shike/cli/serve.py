@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shike.worker.claims import QueueShare
     from shike.worker.executor import Pool
     from shike.worker.recycle import Limits
+    from shike.worker.reload import Watcher
 
 log = logging.getLogger("shike")
 
@@ -47,16 +48,18 @@ class Service:
         plain: bool = False,
         drain: bool = False,
         as_json: bool = False,
+        begin: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._app = app
         self._loaded = loaded
         self._scheduler = scheduler
         self._worker = worker
         self._limits = limits
-        self._reload = reload
+        self._watcher = self._watch_files() if reload else None  # from now on: the app is imported already
         self._plain = plain or not sys.stdout.isatty()
         self._drain = drain
         self._as_json = as_json
+        self._begin = begin
         self._stopped = asyncio.Event()
         self._again = False
         self._signalled_at = 0.0
@@ -70,6 +73,8 @@ class Service:
         try:
             async with self._app.running(self._roles(), pools=self._pools()) as engine:
                 await status.attach(engine, await self._app.client.store(), settings.slots if self._worker else 0)
+                if self._begin is not None:
+                    await self._begin()
                 screen = Screen(status, plain=self._plain, as_json=self._as_json, title=self._title())
                 watchers = [asyncio.create_task(work) for work in self._watchers(engine, screen)]
                 try:
@@ -150,8 +155,8 @@ class Service:
             yield self._watch_limits(engine)
         if self._drain:
             yield self._watch_idle(engine)
-        if self._reload:
-            yield self._watch_files()
+        if self._watcher is not None:
+            yield self._watcher.run()
 
     async def _watch_limits(self, engine: Engine) -> None:
         from shike.worker.recycle import rss_bytes, should_recycle
@@ -170,13 +175,13 @@ class Service:
         await engine.until_idle()
         self.stop("nothing is left that is due")
 
-    async def _watch_files(self) -> None:
+    def _watch_files(self) -> Watcher:
         from shike.worker.reload import Watcher
 
         def edited(files: list[Path]) -> None:
             self.stop(f"starting anew: {', '.join(file.name for file in files)} changed", again=True)
 
-        await Watcher(Path.cwd(), edited).run()
+        return Watcher(Path.cwd(), edited)
 
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()

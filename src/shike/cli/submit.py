@@ -85,5 +85,5 @@ def _packed(packed: str) -> tuple[list[Any], dict[str, Any]]:
 def _value(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeEncodeError):  # bytes that are no text are refused where JSON is written
         return text

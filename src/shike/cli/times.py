@@ -30,7 +30,7 @@ def when(text: str, now: datetime | None = None) -> datetime:
     if word.startswith(("in ", "+")):
         return now + _length(word.removeprefix("in ").removeprefix("+"))
     if _CLOCK.fullmatch(word):
-        word = f"{now.date().isoformat()} {word.zfill(5)}"
+        word = f"{now.date().isoformat()} {word if word[1].isdigit() else f'0{word}'}"
     try:
         return datetime.fromisoformat(word.upper()).astimezone()
     except ValueError:
