@@ -82,6 +82,12 @@ class Shike:
             return self._given_store
         return open_store(self.store_url, namespace=self.namespace, clock=self.runtime.clock)
 
+    def use(self, *, store: str = "", namespace: str = "") -> None:
+        """Settings from outside, before the store is opened: another store than the one named here, or namespace."""
+        if store:
+            self.store_url, self._given_store = store, None
+        self.namespace = namespace or self.namespace
+
     # ------------------------------------------------------------ tasks
 
     @overload

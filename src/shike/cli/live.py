@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("shike")
 
 DRAW_SECONDS = 0.5
+FIRST_LINE_SECONDS = 2.0
 LINE_SECONDS = 5.0
 BARS = " ▁▂▃▄▅▆▇█"
 STYLES = {"SUCCESS": "green", "FAILED": "yellow", "DEAD": "red", "CANCELLED": "magenta", "SKIPPED": "dim"}
@@ -39,13 +40,14 @@ class Screen:
 
     async def _lines(self) -> None:
         log.info("%s", self._title)
+        await asyncio.sleep(FIRST_LINE_SECONDS)
         while True:
-            await asyncio.sleep(LINE_SECONDS)
             snapshot = await self._status.look()
             if self._as_json:
                 print_json(snapshot)
             else:
                 log.info("%s", words(snapshot))
+            await asyncio.sleep(LINE_SECONDS)
 
     async def _live(self) -> None:
         from rich.live import Live

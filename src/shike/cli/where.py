@@ -87,11 +87,12 @@ def load_app(loaded: Loaded) -> Shike:
         sys.path.insert(0, str(Path.cwd()))
     app: Any = import_app(name)
     tasks_of(app, name)
-    if loaded.given("store") or loaded.given("synchronous"):
-        app.store_url = store_url(loaded) if loaded.given("store") else _with_synchronous(app.store_url, loaded)
-        app._given_store = None
+    if loaded.given("store"):
+        app.use(store=store_url(loaded))
+    elif loaded.given("synchronous"):
+        app.use(store=_with_synchronous(app.store_url, loaded))
     if loaded.given("namespace"):
-        app.namespace = loaded.settings.namespace
+        app.use(namespace=loaded.settings.namespace)
     return app  # type: ignore[no-any-return]
 
 
