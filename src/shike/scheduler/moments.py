@@ -32,8 +32,7 @@ def plan_step(planned: Planned, line: Line, now: int, bucket: Bucket, take_id: T
     step = _Step(planned, line, now)
     if planned.paused:
         step.cover(now, Fate.PAUSED)
-        look_at = now + PAUSE_LOOK_SECONDS * MICROS
-        step.plan_at = min(look_at, planned.resume_at) if planned.resume_at > now else look_at
+        step.rest()
     else:
         if planned.resume_at > planned.cursor:
             step.cover(planned.resume_at, Fate.PAUSED)
@@ -58,7 +57,10 @@ def plan_following(planned: Planned, line: Line, now: int, ended_at: int, bucket
 
 
 class _Step:
-    """What has been decided so far; `cursor` and `ordinal` move on as moments are covered."""
+    """What has been decided so far; `cursor` and `ordinal` move on as moments are covered.
+
+    Once `plan_at` is set the step is over: what it did not come to is for the next one.
+    """
 
     def __init__(self, planned: Planned, line: Line, now: int) -> None:
         self.planned = planned
@@ -72,17 +74,33 @@ class _Step:
         self.ahead: list[Moment] = []
         self.ranges: list[TimetableRow] = []
 
+    @property
+    def over(self) -> bool:
+        return self.plan_at != WALL_MAX
+
     def cover(self, until: int, fate: Fate) -> None:
-        """Pass all moments up to `until` with one row that says why they do not run."""
-        while (stretch := self.line.stretch(self.cursor, self.ordinal, until=until)) is not None:
+        """Pass all moments up to `until` with one row that says why they do not run; in several steps where they are
+        too many to be counted in one."""
+        if self.over:
+            return
+        stretch = self.line.stretch(self.cursor, self.ordinal, until=until)
+        if stretch is not None:
+            schedule = self.schedule
             self.ranges.append(
-                TimetableRow(
-                    self.schedule.name, self.schedule.version, stretch.first, stretch.last, stretch.moments, fate
-                )
+                TimetableRow(schedule.name, schedule.version, stretch.first, stretch.last, stretch.moments, fate)
             )
-            self.cursor = stretch.last
-            self.ordinal += stretch.moments
+            self.cursor, self.ordinal = stretch.last, self.ordinal + stretch.moments
+            if not stretch.exact:
+                self.plan_at = self.now
+                return
         self.cursor = max(self.cursor, until)
+
+    def rest(self) -> None:
+        """Nothing runs while the schedule is paused, but now and then what it skips is written down."""
+        if not self.over:
+            look_at = self.now + PAUSE_LOOK_SECONDS * MICROS
+            resume_at = self.planned.resume_at
+            self.plan_at = min(look_at, resume_at) if resume_at > self.now else look_at
 
     def take(self, moments: list[Moment], *, late: bool = False) -> None:
         (self.late if late else self.ahead).extend(moments)
@@ -90,46 +108,50 @@ class _Step:
             self.cursor, self.ordinal = moments[-1].at, moments[-1].ordinal
 
     def catch_up(self) -> None:
-        """Judge the moments that passed while nobody planned."""
-        grace = int(self.schedule.misfire_grace_seconds * MICROS)
+        """Judge the moments that passed while nobody planned. Only what is late whatever its jitter is judged here;
+        the rest becomes runs, and the worker looks at their due times."""
+        jitter = int(self.schedule.jitter_seconds * MICROS)
+        late = self.now - int(self.schedule.misfire_grace_seconds * MICROS) - jitter
         match self.schedule.misfire:
             case Misfire.SKIP:
-                self.cover(self.now - grace, Fate.MISSED)
+                self.cover(late, Fate.MISSED)
             case Misfire.ONCE:
-                latest = self.line.latest(self.now)
-                if latest is not None and latest > self.cursor and latest <= self.now - grace:
-                    self.cover(latest - 1, Fate.COALESCED)
+                self._all_but_the_latest(late)
             case Misfire.WITHIN:
-                self.cover(self.now - int(self.schedule.misfire_window_seconds * MICROS), Fate.MISSED)
-                self._all_late(self.now - grace)
+                self.cover(self.now - int(self.schedule.misfire_window_seconds * MICROS) - jitter, Fate.MISSED)
+                self._all_late(late)
             case Misfire.ALL:
-                self._all_late(self.now - grace)
+                self._all_late(late)
 
-    def _all_late(self, until: int) -> None:
-        """The oldest first, a second's worth of the budget at a time, and no more than the cap in all."""
-        stretch = self.line.stretch(self.cursor, self.ordinal, until=until)
+    def _all_but_the_latest(self, late: int) -> None:
+        stretch = self.line.stretch(self.cursor, self.ordinal, until=self.now)
         if stretch is None:
             return
-        if not stretch.exact or stretch.moments > CATCH_UP_MOMENTS_MAX:
-            self._cap(until)
+        if stretch.exact:
+            self.cover(min(late, stretch.last - 1), Fate.COALESCED)
+        else:
+            self.cover(min(late, stretch.last), Fate.COALESCED)
+            self.plan_at = self.now  # which one is the latest is not known yet
+
+    def _all_late(self, until: int) -> None:
+        """The oldest first, a second's worth of the budget at a time, and the youngest CATCH_UP_MOMENTS_MAX in all."""
+        stretch = None if self.over else self.line.stretch(self.cursor, self.ordinal, until=until)
+        if stretch is None:
+            return
+        if stretch.moments > CATCH_UP_MOMENTS_MAX:
+            kept = self.line.back(stretch.last, CATCH_UP_MOMENTS_MAX - 1)
+            self.cover(kept - 1, Fate.CAPPED)
+        if not stretch.exact:
+            self.plan_at = self.now
+            return
         moments = self.line.after(self.cursor, self.ordinal, limit=CATCH_UP_PER_SECOND, until=until)
         self.take(moments, late=True)
         if len(moments) == CATCH_UP_PER_SECOND:
             self.plan_at = self.now + MICROS
 
-    def _cap(self, until: int) -> None:
-        """Keep the youngest CATCH_UP_MOMENTS_MAX moments before `until`; the older ones get a row."""
-        place = until + 1
-        for _ in range(CATCH_UP_MOMENTS_MAX):
-            before = self.line.trigger.bound(self.line.start_at, self.line.spread).prev(place)
-            if before is None or before <= self.cursor:
-                return
-            place = before
-        self.cover(place - 1, Fate.CAPPED)
-
     def look_ahead(self) -> None:
         """Plan the future, unless the backlog is not through yet; then say when to look again."""
-        if self.plan_at != WALL_MAX:
+        if self.over:
             return
         horizon = self.now + AHEAD
         self.take(self.line.after(self.cursor, self.ordinal, limit=PLAN_AHEAD_MOMENTS, until=horizon))

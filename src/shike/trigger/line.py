@@ -136,6 +136,15 @@ class Line(msgspec.Struct, frozen=True, dict=True, kw_only=True):
         at = self._bound.prev(end)
         return at if at is not None and at >= self.start_at else None
 
+    def back(self, at: int, moments: int) -> int:
+        """The moment so many places before the moment `at`, or the first one there is."""
+        for _ in range(moments):
+            before = self._bound.prev(at)
+            if before is None or before < self.start_at:
+                break
+            at = before
+        return at
+
     def due_at(self, at: int) -> int:
         """The instant the moment is due: `at` + [0, jitter), by a hash of `spread` and the moment.
 
