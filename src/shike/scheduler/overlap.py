@@ -13,7 +13,8 @@ from shike.store.base import Below, Gated, Move
 
 def decide(schedule: Schedule, holders: Sequence[int], due: Sequence[Gated]) -> list[Move]:
     """The moves for the runs that are due at one gate, oldest first, while `holders` are not over."""
-    cap = schedule.overlap_max or 1
+    without_limit = len(holders) + len(due) if schedule.overlap is Overlap.ALLOW else 1
+    cap = schedule.overlap_max or without_limit
     free = cap - len(holders)
     admitted = [_admit(gated, cap) for gated in due[: max(free, 0)]]
     rest = due[max(free, 0) :]
@@ -30,7 +31,7 @@ def decide(schedule: Schedule, holders: Sequence[int], due: Sequence[Gated]) -> 
             return admitted + [_skip(gated, "overlap: a later one took its place") for gated in rest[:-1]]
         case Overlap.CANCEL_PREVIOUS:
             superseded = [_skip(gated, "overlap: a later one took its place") for gated in rest[:-1]]
-            return admitted + superseded + [_stop(run_id) for run_id in holders]
+            return admitted + superseded + [_stop(run_id) for run_id in holders[:1]]
 
 
 def _admit(gated: Gated, cap: int) -> Move:
