@@ -37,7 +37,7 @@ async def ring(event: Event) -> None:
     """One line for each run that failed for good. Listeners may be async, too."""
     if event.state == shike.State.DEAD.name:
         with Path("alarms.csv").open("a", encoding="utf-8", newline="") as lines:  # noqa: ASYNC230 - one short line
-            csv.writer(lines).writerow([event.run_id, event.reason])
+            csv.writer(lines).writerow([event.task, event.run_id, event.reason])
 
 
 if __name__ == "__main__":

@@ -10,42 +10,41 @@ sender numbers its messages from 0 each day. Here the network loses the answer t
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
+import sqlite3
+from contextlib import closing
 
 import shike
 from shike.clock import to_micros
 from shike.ids import SeenToday, day_of
 
-SEEN = Path("seen.bits")
-
 app = shike.Shike("sqlite:///receive_once.db")
 
 
-class Receiver:
-    """The other side: books payments, and knows what it has seen, also after a restart."""
+def ledger() -> sqlite3.Connection:
+    """The receiver's own database."""
+    db = sqlite3.connect("ledger.db", timeout=10)
+    db.execute("create table if not exists payments (day integer, number integer, cents integer)")
+    db.execute("create table if not exists seen (id integer primary key, bits blob)")
+    return db
 
-    def __init__(self) -> None:
-        self.seen = SeenToday.load(SEEN.read_bytes()) if SEEN.exists() else SeenToday()
 
-    def take(self, number: int, day: int, cents: int) -> bool:
-        """Book a payment; False if it was booked before. Mark first, and take the mark back if the work fails."""
-        if not self.seen.first_time(number, day):
+def take(number: int, day: int, cents: int) -> bool:
+    """The other side: book a payment; False if it was booked before. The mark and the booking are one commit."""
+    with closing(ledger()) as db, db:
+        db.execute("begin immediate")
+        saved = db.execute("select bits from seen").fetchone()
+        seen = SeenToday.load(saved[0]) if saved else SeenToday()
+        if not seen.first_time(number, day):
             return False
-        try:
-            with Path("payments.csv").open("a", encoding="utf-8", newline="") as lines:
-                csv.writer(lines).writerow([day, number, cents])
-        except OSError:
-            self.seen.forget(number, day)
-            raise
-        SEEN.write_bytes(self.seen.save())
-        return True
+        db.execute("insert into payments values (?, ?, ?)", (day, number, cents))
+        db.execute("insert or replace into seen values (1, ?)", (seen.save(),))
+    return True
 
 
 @app.task(retry=shike.Backoff(attempts=5, growth=shike.Growth.FIXED, base_seconds=1), keep_result=False)
-async def deliver(number: int, day: int, cents: int) -> None:
+def deliver(number: int, day: int, cents: int) -> None:
     """Deliver one payment until the receiver's answer is heard."""
-    Receiver().take(number, day, cents)
+    take(number, day, cents)
     if number % 3 == 0 and shike.current().attempt == 1:
         raise ConnectionError("the receiver has it, but its answer got lost")
 
@@ -58,4 +57,4 @@ def pay(count: int) -> None:
 
 if __name__ == "__main__":
     pay(100)
-    print("a hundred payments are on their way; each is once in payments.csv")
+    print("a hundred payments are on their way; each is once in ledger.db")

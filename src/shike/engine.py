@@ -92,6 +92,7 @@ class Engine:
                 runs_max=roles.runs_max,
                 codec=codec,
                 settled=self._settled,
+                wants_names=self._wants_runs,
             )
         if roles.scheduler:
             self.node = Node(store, runtime, self.member, lease_seconds=roles.lease_seconds, keep=roles.keep)
@@ -136,16 +137,20 @@ class Engine:
                 return
             await asyncio.sleep(0.005)
 
+    def _wants_runs(self) -> bool:
+        return self._events.wanted(RUN_ENDED) or self._events.wanted(RUN_REFUSED)
+
     def _settled(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
-        events = self._events
-        if not (events.wanted(RUN_ENDED) or events.wanted(RUN_REFUSED)):
+        if not self._wants_runs():
             return
+        events, names = self._events, self.worker.names if self.worker is not None else {}
         for ack, answer in zip(acks, answers, strict=True):
             known = answer is Answer.ACCEPTED or answer is Answer.ALREADY
             events.emit(
                 Event(
                     event=RUN_ENDED if known else RUN_REFUSED,
                     run_id=str(ack.run_id),
+                    task=names.pop(ack.run_id, ""),
                     state=ack.state.name,
                     reason=ack.reason,
                 )

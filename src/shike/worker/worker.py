@@ -51,6 +51,7 @@ class Worker:
         runs_max: int = 0,
         codec: Codec | None = None,
         settled: Callable[[Sequence[Ack], Sequence[Answer]], None] | None = None,
+        wants_names: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._runtime = runtime
@@ -60,6 +61,8 @@ class Worker:
         self._pools = dict(pools or {})
         self._runs_max = runs_max
         self._settled = settled
+        self._wants_names = wants_names
+        self.names: dict[int, str] = {}  # run → task, where `settled` wants to know: an acknowledgement does not say
         self._roles: list[Role] = []
         self._holds: dict[int, int] = {}  # token → runs of that lease not settled yet
         self._suspects: dict[int, None] = {}  # tokens of suspects under way
@@ -170,6 +173,8 @@ class Worker:
         if settle.is_backlog(run):
             self._backlog -= 1
         if ack is not None:
+            if self._wants_names():
+                self.names[run.id] = run.task
             self.acks.add(self._with_repeat(ack, run) if run.options and ack.state in TERMINAL else ack)
         if self._runs_max and self.slots.done >= self._runs_max:
             self.claims.paused = True
@@ -267,6 +272,7 @@ class Worker:
     def _lost(self, reason: str) -> None:
         """The lease is gone, so are its runs: nothing that is said about them would be believed."""
         self.acks.drop()
+        self.names.clear()
         self._holds.clear()
         self._suspects.clear()
         self.claims.start_again()  # before the next life can beat: it has received nothing yet
