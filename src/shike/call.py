@@ -13,8 +13,8 @@ from shike.bounds import BANDS, DEDUPE_SECONDS_MAX, KEY_CHARS_MAX, MISFIRE_GRACE
 from shike.clock import MICROS, to_datetime, to_micros
 from shike.errors import BadInput, BadTime, TooLarge
 from shike.model import NEVER, RECORD_VERSION, Backoff, OnUnknown, Options, Run
-from shike.store.base import Absent, Entry
 from shike.store.codec import Codec
+from shike.store.guards import Absent, Entry
 from shike.task import Definition, check_name
 from shike.track import retry as retrying
 from shike.trigger.duration import parse_duration

@@ -20,8 +20,11 @@ from shike.errors import IdsUsedUp, NotFound, RunFailed, StoreUnavailable, WaitT
 from shike.ids import RunIds, virtual_bucket
 from shike.model import PROTOCOL_VERSION, Ended, Live, State
 from shike.runtime import Runtime
-from shike.store.base import Answer, Entry, Hint, HintKind, Move, NewSession, Store, Submitted
+from shike.store.base import Store
 from shike.store.codec import Codec
+from shike.store.guards import Entry
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import Answer, Move, NewSession, Submitted
 from shike.task import Definition
 
 T = TypeVar("T")

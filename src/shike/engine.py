@@ -26,8 +26,10 @@ from shike.model import Executor
 from shike.runtime import Runtime
 from shike.scheduler.node import Node
 from shike.session import Member
-from shike.store.base import Ack, Answer, Hint, HintKind, Retention, Store
+from shike.store.base import Store
 from shike.store.codec import Codec
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import Ack, Answer, Retention
 from shike.task import Definition
 from shike.worker.claims import QueueShare
 from shike.worker.executor import Pool

@@ -19,7 +19,9 @@ from shike.errors import NotFound, SessionClosed, StoreError
 from shike.ids import RunIds
 from shike.model import PROTOCOL_VERSION, Session
 from shike.runtime import Role, Runtime
-from shike.store.base import Beat, BeatReply, Hint, HintKind, NewSession, Store
+from shike.store.base import Store
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import Beat, BeatReply, NewSession
 
 log = logging.getLogger("shike.session")
 

@@ -7,7 +7,7 @@ import pytest
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
 from shike.model import State
-from shike.store.base import Want
+from shike.store.verbs import Want
 from tests.contract.world import LEASE_SECONDS, World, ids
 
 

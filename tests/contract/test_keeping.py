@@ -8,7 +8,9 @@ import pytest
 
 from shike.errors import Conflict
 from shike.model import State
-from shike.store.base import Absent, Control, Entry, HintKind
+from shike.store.base import Control
+from shike.store.guards import Absent, Entry
+from shike.store.hints import HintKind
 from tests.contract.world import World
 
 DAY = 86_400.0

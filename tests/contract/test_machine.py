@@ -18,24 +18,8 @@ from hypothesis.stateful import (
 )
 
 from shike.model import RECORD_VERSION, TERMINAL, OnUnknown, Options, Run, Schedule, State, may_move
-from shike.store.base import (
-    Absent,
-    Ack,
-    Answer,
-    Batch,
-    Beat,
-    Below,
-    Claim,
-    Claimed,
-    Entry,
-    Guard,
-    Insert,
-    Move,
-    Plan,
-    PlannedMoment,
-    PlanNext,
-    Want,
-)
+from shike.store.guards import Absent, Below, Entry, Guard, Insert, PlanNext
+from shike.store.verbs import Ack, Answer, Batch, Beat, Claim, Claimed, Move, Plan, PlannedMoment, Want
 from tests.contract.stores import STORES
 from tests.contract.twins import FOR_EVER, Twins
 from tests.contract.world import packed

@@ -7,7 +7,9 @@ import pytest
 from shike.bounds import BANDS
 from shike.errors import BadInput, BadTime
 from shike.model import State
-from shike.store.base import Absent, Answer, Below, Entry, HintKind, Move
+from shike.store.guards import Absent, Below, Entry
+from shike.store.hints import HintKind
+from shike.store.verbs import Answer, Move
 from tests.contract.world import World
 
 

@@ -8,7 +8,9 @@ from msgspec.structs import replace
 from shike.bounds import ARGS_BYTES_MAX
 from shike.errors import BadInput, StaleEpoch, TooLarge
 from shike.model import Fate, Schedule, State, TimetableRow
-from shike.store.base import Entry, HintKind, PlannedMoment, PlanNext
+from shike.store.guards import Entry, PlanNext
+from shike.store.hints import HintKind
+from shike.store.verbs import PlannedMoment
 from tests.contract.world import World
 
 NAME = "daily/report"

@@ -6,7 +6,8 @@ import pytest
 
 from shike.ids import virtual_bucket
 from shike.model import Ended, Live, State
-from shike.store.base import Entry, RunFilter
+from shike.store.base import RunFilter
+from shike.store.guards import Entry
 from tests.contract.world import World
 
 AHEAD = 1 << 60

@@ -6,7 +6,8 @@ import pytest
 
 from shike.errors import Conflict, NotFound
 from shike.model import Fate, Schedule, State
-from shike.store.base import Below, HintKind
+from shike.store.guards import Below
+from shike.store.hints import HintKind
 from tests.contract.world import World
 
 NAME = "daily/report"

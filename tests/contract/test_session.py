@@ -7,7 +7,9 @@ import pytest
 
 from shike.errors import Conflict, NotFound, SessionClosed
 from shike.model import OnUnknown, Options, SessionState, State
-from shike.store.base import Answer, Below, HintKind
+from shike.store.guards import Below
+from shike.store.hints import HintKind
+from shike.store.verbs import Answer
 from tests.contract.world import LEASE_SECONDS, World, ids
 
 

@@ -6,7 +6,9 @@ import pytest
 
 from shike.errors import BadInput
 from shike.model import State
-from shike.store.base import Ack, Answer, Below, Entry, HintKind, Insert
+from shike.store.guards import Below, Entry, Insert
+from shike.store.hints import HintKind
+from shike.store.verbs import Ack, Answer
 from tests.contract.world import World, ack, ids, packed
 
 

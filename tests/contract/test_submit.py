@@ -8,7 +8,8 @@ from shike.bounds import ARGS_BYTES_MAX, BANDS, SUBMIT_BATCH_MAX
 from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime, Conflict, TooLarge
 from shike.model import State
-from shike.store.base import Absent, Below, Entry, HintKind, Insert, Replayed
+from shike.store.guards import Absent, Below, Entry, Insert, Replayed
+from shike.store.hints import HintKind
 from tests.contract.world import World
 
 

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from shike.clock import ManualClock
 from shike.errors import ShikeError
-from shike.store.base import Batch, NewSession, Retention, RunFilter, Store
+from shike.store.base import RunFilter, Store
 from shike.store.memory import MemoryStore
+from shike.store.verbs import Batch, NewSession, Retention
 from tests.contract.stores import STORES
 
 FOR_EVER = 1 << 60

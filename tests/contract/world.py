@@ -11,7 +11,10 @@ import msgspec
 
 from shike.clock import MICROS, ManualClock
 from shike.model import RECORD_VERSION, Attempt, Ended, Live, Run, Schedule, Session, State
-from shike.store.base import (
+from shike.store.base import Store
+from shike.store.guards import Entry
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import (
     Ack,
     Answer,
     Batch,
@@ -19,15 +22,11 @@ from shike.store.base import (
     BeatReply,
     Claim,
     Claimed,
-    Entry,
-    Hint,
-    HintKind,
     Move,
     NewSession,
     Plan,
     PlannedMoment,
     Retention,
-    Store,
     Submitted,
     Want,
 )

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from shike.ids import RunIds
 from shike.model import RECORD_VERSION, Run, State
-from shike.store.base import Ack, Answer, Claim, Entry, NewSession, Want
+from shike.store.guards import Entry
 from shike.store.sqlite import SQLiteStore
+from shike.store.verbs import Ack, Answer, Claim, NewSession, Want
 
 BATCH = 40
 

@@ -17,7 +17,9 @@ from random import Random
 from typing import Any
 
 from shike.errors import ShikeError, StoreUnavailable
-from shike.store.base import Entry, Hint, Submitted
+from shike.store.guards import Entry
+from shike.store.hints import Hint
+from shike.store.verbs import Submitted
 from tests.sim.loop import Process, SimLoop
 from tests.sim.rumours import Ear, Rumours
 

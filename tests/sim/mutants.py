@@ -17,8 +17,10 @@ from shike.clock import MICROS, Clock
 from shike.engine import Engine
 from shike.model import Bucket, SessionState, State
 from shike.scheduler.rescue import Rescuer
-from shike.store.base import Ack, Answer, Batch, Beat, BeatReply, Claim, Entry, Freed, Hint, Plan, Submitted
+from shike.store.guards import Entry
+from shike.store.hints import Hint
 from shike.store.memory import MemoryStore
+from shike.store.verbs import Ack, Answer, Batch, Beat, BeatReply, Claim, Freed, Plan, Submitted
 from tests.sim.roles import Breed
 
 

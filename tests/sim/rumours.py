@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from shike.store.base import Hint
+from shike.store.hints import Hint
 from shike.store.memory import MemoryStore
 from tests.sim.loop import Process, SimLoop
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from typing import Any
 
 from shike.model import Bucket, Ended, Live, Planned, Session, State
-from shike.store.base import Ack, Answer, Batch, Claim, Entry, Freed, Move, Plan, Submitted
+from shike.store.guards import Entry
+from shike.store.verbs import Ack, Answer, Batch, Claim, Freed, Move, Plan, Submitted
 
 MICROS = 1_000_000
 OVER = frozenset({State.SUCCESS, State.DEAD, State.CANCELLED, State.SKIPPED})

@@ -24,8 +24,8 @@ from shike.model import (
     Schedule,
 )
 from shike.runtime import Runtime
-from shike.store.base import Absent, Entry
 from shike.store.codec import Plain
+from shike.store.guards import Absent, Entry
 from shike.trigger import Trigger, cron, encode, every
 from tests.sim.checker import Expected, Span
 from tests.sim.machines import Machine

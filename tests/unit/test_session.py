@@ -9,7 +9,8 @@ import pytest
 from shike.errors import SessionClosed
 from shike.model import SessionState
 from shike.session import Holdings, Member
-from shike.store.base import BeatReply, Hint, HintKind, Retention
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import BeatReply, Retention
 from shike.testing.harness import START, LoopClock
 from tests.unit.worker.world import WatchedStore, World, run
 

@@ -15,7 +15,8 @@ from shike.model import State
 from shike.operate import runs
 from shike.operate.facts import RunFacts
 from shike.operate.runs import run_id_of
-from shike.store.base import Answer, RunFilter
+from shike.store.base import RunFilter
+from shike.store.verbs import Answer
 
 app = App(name="runs", help="List, show, cancel, retry, move and follow runs.")
 

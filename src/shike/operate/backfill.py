@@ -22,7 +22,8 @@ from shike.clock import MICROS, to_datetime, to_micros
 from shike.errors import BadInput, TooLarge
 from shike.model import NEVER, RECORD_VERSION, Ended, Fate, Live, Misfire, Overlap, Planned, Run, Schedule, TimetableRow
 from shike.operate.schedules import find
-from shike.store.base import Absent, Entry, Store
+from shike.store.base import Store
+from shike.store.guards import Absent, Entry
 from shike.trigger.line import Line
 
 BACKFILL_MAX = 5_000  # runs of one call: the caller sees what happens before the next one

@@ -17,7 +17,10 @@ from shike.clock import MICROS, to_micros
 from shike.errors import BadInput, Conflict, NotFound
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Live, Misfire, Options, Run, State
 from shike.operate.facts import RUN_ID_MAX, RunFacts, instant, run_facts, state_now
-from shike.store.base import Answer, Entry, Hint, HintKind, Move, Replayed, RunFilter, Store
+from shike.store.base import RunFilter, Store
+from shike.store.guards import Entry, Replayed
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import Answer, Move
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):

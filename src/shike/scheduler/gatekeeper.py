@@ -10,7 +10,8 @@ from shike.ids import virtual_bucket
 from shike.model import Overlap, Schedule
 from shike.scheduler.buckets import Buckets
 from shike.scheduler.overlap import decide
-from shike.store.base import Hint, HintKind, Store
+from shike.store.base import Store
+from shike.store.hints import Hint, HintKind
 
 log = logging.getLogger("shike.scheduler")
 

@@ -14,7 +14,8 @@ from shike.bounds import (
     RECEIPT_LEASES,
 )
 from shike.errors import StoreError
-from shike.store.base import Retention, Store
+from shike.store.base import Store
+from shike.store.verbs import Retention
 
 log = logging.getLogger("shike.scheduler")
 

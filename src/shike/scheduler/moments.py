@@ -18,7 +18,8 @@ from shike.bounds import (
 )
 from shike.clock import MICROS, WALL_MAX
 from shike.model import NEVER, RECORD_VERSION, Bucket, Fate, Misfire, Overlap, Planned, Run, Schedule, TimetableRow
-from shike.store.base import Entry, Plan, PlannedMoment
+from shike.store.guards import Entry
+from shike.store.verbs import Plan, PlannedMoment
 from shike.trigger.line import Line, Moment
 
 AHEAD = PLAN_AHEAD_SECONDS * MICROS

@@ -11,7 +11,9 @@ from shike.scheduler.planner import Planner
 from shike.scheduler.rescue import Rescuer
 from shike.scheduler.scanner import Scanner
 from shike.session import Member
-from shike.store.base import Hint, Retention, Store
+from shike.store.base import Store
+from shike.store.hints import Hint
+from shike.store.verbs import Retention
 
 
 class Node:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shike.model import Overlap, Schedule, State
-from shike.store.base import Below, Gated, Move
+from shike.store.base import Gated
+from shike.store.guards import Below
+from shike.store.verbs import Move
 
 
 def decide(schedule: Schedule, holders: Sequence[int], due: Sequence[Gated]) -> list[Move]:

@@ -15,7 +15,9 @@ from shike.runtime import woken
 from shike.scheduler.buckets import Buckets
 from shike.scheduler.moments import plan_following, plan_step
 from shike.session import Member
-from shike.store.base import Hint, HintKind, Plan, Store
+from shike.store.base import Store
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import Plan
 from shike.trigger.line import Line
 
 log = logging.getLogger("shike.scheduler")

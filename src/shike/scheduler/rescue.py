@@ -15,7 +15,8 @@ from shike.clock import Clock
 from shike.errors import StoreError
 from shike.model import Session, SessionState
 from shike.session import Member
-from shike.store.base import Hint, HintKind, Store
+from shike.store.base import Store
+from shike.store.hints import Hint, HintKind
 
 log = logging.getLogger("shike.scheduler")
 

@@ -17,7 +17,8 @@ from shike.errors import StoreError
 from shike.runtime import woken
 from shike.scheduler.buckets import Buckets
 from shike.session import Member
-from shike.store.base import Hint, HintKind, Store
+from shike.store.base import Store
+from shike.store.hints import Hint, HintKind
 from shike.timer import TimerQueue, timer_queue
 
 log = logging.getLogger("shike.scheduler")

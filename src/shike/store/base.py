@@ -10,287 +10,44 @@ Three rules hold for every store and every verb:
    found, a plan finds its cursor moved.
 
 Policies (retry, dedupe, overlap, catch-up) are no part of a store. They are compiled, elsewhere, to *guards*
-(checked) and *effects* (done) of a verb.
+(checked) and *effects* (done) of a verb: `shike.store.guards`. What the verbs take and answer is in
+`shike.store.verbs`, what listeners are told in `shike.store.hints`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from enum import IntEnum, StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from msgspec import Struct, field
 
-from shike.bounds import BANDS
 from shike.model import (
     Attempt,
     Bucket,
     Ended,
     Live,
     Planned,
-    Run,
     Schedule,
     Session,
     State,
     TimetableRow,
 )
-
-# ---------------------------------------------------------------- guards and effects
-
-
-class Absent(Struct, frozen=True, tag=True):
-    """Guard: the business key is not remembered. Where it holds, the key is remembered for `seconds`."""
-
-    key: str
-    seconds: float
-
-
-class Below(Struct, frozen=True, tag=True):
-    """Guard: fewer than `cap` runs hold the permit `key`. Where it holds, this run becomes a holder until it ends."""
-
-    key: str
-    cap: int
-
-
-Guard: TypeAlias = Absent | Below
-
-
-class PlanNext(Struct, frozen=True, tag=True):
-    """Effect: plan the next moment of a fixed-delay schedule, counted from the store's now, if `version` still stands.
-
-    The run is `entry` with `due_at`, `moment` and `run_at` set to now + `delay_seconds`.
-    """
-
-    schedule: str
-    version: int
-    delay_seconds: float
-    entry: Entry
-
-
-class Insert(Struct, frozen=True, tag=True):
-    """Effect: submit one more run in the same step."""
-
-    entry: Entry
-
-
-class Replayed(Struct, frozen=True, tag=True):
-    """Effect: note on a dead letter that `run_id` was run again as the run this belongs to. Refused if done before."""
-
-    run_id: int
-
-
-Effect: TypeAlias = PlanNext | Insert | Replayed
-
-
-# ---------------------------------------------------------------- what verbs take and answer
-
-
-class Entry(Struct, frozen=True, gc=False):
-    """A run on its way in. `run_at` 0: due_at. `delay_seconds` ≥ 0: due and eligible so long after the store's now."""
-
-    run: Run
-    run_at: int = 0
-    delay_seconds: float = -1.0
-    guards: tuple[Guard, ...] = ()
-    effects: tuple[Effect, ...] = ()
-
-
-class Submitted(Struct, frozen=True, gc=False):
-    """The answer to one entry: its id, or that of the run which holds the key already (`fresh` is then False)."""
-
-    run_id: int
-    fresh: bool
-    due_at: int
-    refused: str = ""  # the guard that did not hold, where nothing was stored
-
-
-class NewSession(Struct, frozen=True, kw_only=True):
-    """A process that presents itself. `identity` is random and never used twice."""
-
-    identity: str
-    name: str
-    kind: str
-    host: str
-    pid: int
-    lease_seconds: float  # 0: it does not beat and holds nothing
-    protocol: int
-
-
-class Beat(Struct, frozen=True, kw_only=True):
-    """One sign of life renews everything the session holds.
-
-    `received` is the highest claim whose reply arrived and `holds` the tokens of the leases it still works on: any
-    older lease that is not named is released, so a lost reply cannot be kept alive by beats.
-    """
-
-    session: str
-    number: int  # grows; an older beat that comes late changes nothing
-    lease_seconds: float
-    received: int
-    holds: tuple[int, ...]
-    load: bytes = b""
-    progress: tuple[tuple[int, int, bytes], ...] = ()  # (run id, token, what the handler reported)
-
-
-class BeatReply(Struct, frozen=True, kw_only=True):
-    """What a session learns with each beat."""
-
-    now: int
-    expires_at: int
-    cancels: tuple[tuple[int, int], ...] = ()  # (run id, token) that should stop
-    eligible: tuple[str, ...] = ()  # queues with work that could be claimed now: the polling fallback
-
-
-class Want(Struct, frozen=True, gc=False):
-    """How many runs of one queue, of which at most `backlog` from the backlog band."""
-
-    queue: str
-    count: int
-    backlog: int
-
-
-class Claim(Struct, frozen=True, kw_only=True):
-    """A request for work. `number` counts a session's claims from 1, one at a time; a repeat returns the same batch."""
-
-    session: str
-    number: int
-    wants: tuple[Want, ...]
-    tasks: frozenset[str]  # only these are granted
-    solo: bool = True  # whether a suspect may be granted (alone)
-    bands: tuple[int, ...] = tuple(range(BANDS))  # the order in which bands are served
-
-
-class Claimed(Struct, frozen=True, gc=False):
-    """One granted run. `attempt` counts from 1."""
-
-    run: Run
-    token: int
-    attempt: int
-    run_at: int
-    crashes: int = 0
-
-
-class Batch(Struct, frozen=True, kw_only=True):
-    """The answer to a claim. `solo`: one suspect, to be run isolated. `more`: the store had more to give."""
-
-    number: int
-    now: int
-    runs: list[Claimed]
-    solo: bool = False
-    more: bool = False
-    next_at: int = 0  # the earliest run_at still ahead in the wanted queues; 0: none
-
-
-class Ack(Struct, frozen=True, gc=False):
-    """How an attempt ended. `state` is where the run goes: a terminal state, FAILED (again at `run_at`), or
-    SCHEDULED (snoozed or given back: the attempt does not count)."""
-
-    run_id: int
-    token: int
-    state: State
-    delay_seconds: float = 0.0  # FAILED, SCHEDULED: eligible so long after the store's now …
-    run_at: int = 0  # … or at this instant, where it is set
-    reason: str = ""
-    result: bytes = b""
-    trace: bytes = b""  # the packed `Attempt`; empty where nothing began
-    effects: tuple[Effect, ...] = ()
-
-
-class Answer(IntEnum):
-    """What became of an acknowledgement or a change."""
-
-    ACCEPTED = 0
-    ALREADY = 1  # this very acknowledgement was accepted before
-    REFUSED = 2  # the lease is another's now, or the row is no longer as the caller saw it
-    UNKNOWN = 3  # nothing is known of such a run
-    ASKED = 4  # a running run was asked to stop; its worker will say how it ended
-    GUARDED = 5  # a guard did not hold; nothing was changed
-
-
-class Move(Struct, frozen=True, kw_only=True):
-    """A change to a run that is not settled by its worker: by an operator or a node.
-
-    `to`: SCHEDULED (admitted, promoted, rescheduled), CANCELLED, SKIPPED or DEAD. A running run can only be asked to
-    stop. None for `run_at` or `band` leaves it.
-    """
-
-    run_id: int
-    version: int  # of the `Live` the caller saw; 0: any, for an operator's plain words
-    to: State
-    run_at: int | None = None
-    band: int | None = None
-    reason: str = ""
-    guards: tuple[Guard, ...] = ()
-
-
-class PlannedMoment(Struct, frozen=True, gc=False):
-    """A moment and the run it becomes."""
-
-    moment: int
-    ordinal: int
-    due_at: int
-    entry: Entry
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """One step of planning: moves the cursor of `schedule` from `cursor` to `to`, and writes what lies between.
-
-    Refused as a whole if the schedule's version or cursor is another, or the epoch is old. A moment that has a row
-    already is left as it is: its identity is `(schedule, moment)`.
-    """
-
-    schedule: str
-    version: int
-    cursor: int
-    to: int
-    ordinal: int
-    plan_at: int
-    bucket: int
-    epoch: int
-    moments: tuple[PlannedMoment, ...] = ()
-    ranges: tuple[TimetableRow, ...] = ()
-
-
-class Freed(Struct, frozen=True, kw_only=True):
-    """What a rescue put back: eligible again, or dead because of what its task said of unknown outcomes."""
-
-    requeued: tuple[int, ...] = ()
-    dead: tuple[int, ...] = ()
-    left: bool = False  # more leases of that session remain
-
-
-class Retention(Struct, frozen=True, kw_only=True):
-    """What to keep, in seconds before the store's now."""
-
-    success_seconds: float
-    dead_seconds: float
-    receipt_seconds: float
-    session_seconds: float
-    rows_max: int
-
-
-class Hint(Struct, frozen=True, gc=False):
-    """Told to listeners after a commit. Hints may be lost, doubled or late; nothing may depend on them but latency."""
-
-    kind: HintKind
-    queue: str = ""
-    at: int = 0  # DUE: the run_at
-    run_ids: tuple[int, ...] = ()  # ENDED, CANCEL
-    name: str = ""  # SCHEDULE, GATED, FREED, SESSION
-
-
-class HintKind(StrEnum):
-    DUE = "due"  # a run entered a lane of `queue`, eligible at `at`
-    GATED = "gated"  # a run waits for the permit `name`, from `at`
-    FREED = "freed"  # a holder of the permit `name` ended
-    ENDED = "ended"  # these runs are over
-    CANCEL = "cancel"  # these running runs should stop
-    SCHEDULE = "schedule"  # the schedule `name` was made, changed or needs planning
-    QUEUE = "queue"  # `queue` was paused or resumed
-    SESSION = "session"  # a process joined, as the session `name`
-
-
-# ---------------------------------------------------------------- the read side
+from shike.store.guards import Entry
+from shike.store.hints import Hint
+from shike.store.verbs import (
+    Ack,
+    Answer,
+    Batch,
+    Beat,
+    BeatReply,
+    Claim,
+    Freed,
+    Move,
+    NewSession,
+    Plan,
+    Retention,
+    Submitted,
+)
 
 
 class Gated(Struct, frozen=True, gc=False):
@@ -392,9 +149,6 @@ class Query(Protocol):
 
     async def controls(self, prefix: str) -> list[Control]: ...
     async def counts(self) -> Counts: ...
-
-
-# ---------------------------------------------------------------- the write side
 
 
 class Store(Query, Protocol):

@@ -9,7 +9,8 @@ from shike.bounds import ARGS_BYTES_MAX, BANDS, DURATION_SECONDS_MAX, SUBMIT_BAT
 from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime, Conflict, TooLarge
 from shike.model import State, may_move
-from shike.store.base import Ack, Effect, Entry, Move, PlanNext, Replayed
+from shike.store.guards import Effect, Entry, PlanNext, Replayed
+from shike.store.verbs import Ack, Move
 
 RUN_ID_END: Final = 1 << 63
 OUTCOMES: Final = frozenset(state for state in State if may_move(State.RUNNING, state))

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from shike.clock import MICROS
 from shike.model import Run
-from shike.store.base import PlanNext
+from shike.store.guards import PlanNext
 
 
 def following(effect: PlanNext, ordinal: int, now: int) -> Run | None:

@@ -11,7 +11,8 @@ from shike.bounds import BAND_BACKLOG, ERROR_CHARS_MAX
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.model import NEVER, RECORD_VERSION, TERMINAL, Attempt, Backoff, Misfire, Options, Run, State
-from shike.store.base import Ack, Claimed, Entry, PlanNext
+from shike.store.guards import Entry, PlanNext
+from shike.store.verbs import Ack, Claimed
 from shike.track.retry import pause_seconds
 
 NO_OPTIONS = Options()

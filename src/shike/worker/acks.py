@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 
 from shike.bounds import ACK_BATCH_MAX, ACK_DELAY_SECONDS, ACK_LEASE_SHARE_MAX
 from shike.errors import BadSetting, StoreError
-from shike.store.base import Ack, Answer, Store
+from shike.store.base import Store
+from shike.store.verbs import Ack, Answer
 
 log = logging.getLogger("shike.worker")
 

@@ -20,7 +20,8 @@ from shike.clock import MICROS
 from shike.errors import BadSetting, SessionClosed, StoreError
 from shike.runtime import woken
 from shike.session import Member
-from shike.store.base import Batch, Claim, Store, Want
+from shike.store.base import Store
+from shike.store.verbs import Batch, Claim, Want
 from shike.task import check_name
 
 log = logging.getLogger("shike.worker")

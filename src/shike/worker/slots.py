@@ -19,8 +19,8 @@ from shike.bounds import KILL_GRACE_SECONDS
 from shike.clock import Clock
 from shike.errors import UnsupportedExecutor
 from shike.model import Executor, Run
-from shike.store.base import Ack, Claimed
 from shike.store.codec import Codec
+from shike.store.verbs import Ack, Claimed
 from shike.task import Definition
 from shike.track import settle
 from shike.worker.context import Context, running

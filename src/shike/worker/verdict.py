@@ -10,7 +10,7 @@ from typing import Any
 from shike.bounds import DURATION_SECONDS_MAX
 from shike.errors import BadArguments, BadTime, HandlerTimeout, TooLarge
 from shike.model import Backoff
-from shike.store.base import Ack
+from shike.store.verbs import Ack
 from shike.task import NO_RESULT, Definition
 from shike.track import settle
 from shike.worker.executor import HandlerFailed

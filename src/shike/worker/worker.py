@@ -18,8 +18,10 @@ from shike.ids import bucket_of
 from shike.model import TERMINAL, Executor, Run
 from shike.runtime import Role, Runtime
 from shike.session import Holdings, Member
-from shike.store.base import Ack, Answer, Batch, BeatReply, Claimed, Hint, HintKind, Store
+from shike.store.base import Store
 from shike.store.codec import Codec
+from shike.store.hints import Hint, HintKind
+from shike.store.verbs import Ack, Answer, Batch, BeatReply, Claimed
 from shike.task import Definition
 from shike.track import settle
 from shike.worker.acks import AckBatcher

@@ -12,7 +12,7 @@ from shike.errors import BadInput, Conflict, NotFound
 from shike.model import Backoff, Ended, State
 from shike.operate import dead, queues, runs
 from shike.operate.facts import RunFacts
-from shike.store.base import Answer
+from shike.store.verbs import Answer
 from shike.testing import harness
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

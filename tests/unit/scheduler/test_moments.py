@@ -22,7 +22,7 @@ from shike.bounds import (
 )
 from shike.model import NEVER, Bucket, Fate, Misfire, Planned, Run, Schedule, TimetableRow
 from shike.scheduler.moments import plan_following, plan_step
-from shike.store.base import Plan
+from shike.store.verbs import Plan
 from shike.trigger import AnyTrigger, Line, any_of, encode, every
 
 SECOND = 1_000_000

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from shike.clock import ManualClock
 from shike.model import RECORD_VERSION, Run, State
-from shike.store.base import Ack, Batch, Claim, Entry, NewSession, Want
+from shike.store.guards import Entry
 from shike.store.sqlite import SQLiteStore
+from shike.store.verbs import Ack, Batch, Claim, NewSession, Want
 
 T = TypeVar("T")
 TASK = "mail"

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from shike.model import RECORD_VERSION, Attempt, State
-from shike.store.base import Ack
 from shike.store.sqlite import settle
 from shike.store.sqlite.database import TOKENS_PER_OPENING
+from shike.store.verbs import Ack
 from tests.unit.store.sqlite_world import claim, entry, join, opened, run
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from shike.clock import ManualClock
 from shike.model import State
-from shike.store.base import Ack, Retention
 from shike.store.sqlite import SQLiteStore
+from shike.store.verbs import Ack, Retention
 from tests.unit.store.sqlite_world import claim, entry, join, opened, run, succeed
 
 DAY = 86_400.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from shike.store.base import Beat, Claim, Want
 from shike.store.sqlite import SQLiteStore
+from shike.store.verbs import Beat, Claim, Want
 from tests.unit.store.sqlite_world import claim, entry, join, opened, run, succeed
 
 FULL, NORMAL = 2, 1

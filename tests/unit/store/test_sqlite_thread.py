@@ -12,7 +12,7 @@ import pytest
 
 from shike.errors import BadInput, Conflict, StoreUnavailable
 from shike.model import Live
-from shike.store.base import Hint, HintKind
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import SQLiteStore
 from shike.store.sqlite.tx import Tx
 from tests.unit.store.sqlite_world import TASK, claim, entry, join, opened, run, succeed, until

@@ -12,7 +12,8 @@ import pytest
 from shike.errors import BadInput, Conflict, ForeignStore
 from shike.ids import session_number_of
 from shike.model import RECORD_VERSION, Run
-from shike.store.base import Absent, Entry, Hint
+from shike.store.guards import Absent, Entry
+from shike.store.hints import Hint
 from shike.store.sqlite import SQLiteStore
 from shike.store.sqlite.transactional import submit_on
 from tests.unit.store.sqlite_world import entry, join, opened, run, until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from shike.store.base import Hint, HintKind
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite.wakeup import DATAGRAM_BYTES, Wakeup, _datagrams
 from tests.unit.store.sqlite_world import entry, opened, run, until
 

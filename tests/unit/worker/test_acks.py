@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shike.bounds import ACK_BATCH_MAX, ACK_DELAY_SECONDS
 from shike.errors import BadSetting, SessionClosed, StoreUnavailable
 from shike.model import State
-from shike.store.base import Ack, Answer
+from shike.store.verbs import Ack, Answer
 from shike.testing import VirtualLoop
 from shike.worker.acks import FLUSHES_MAX, REPEAT_SECONDS, AckBatcher
 

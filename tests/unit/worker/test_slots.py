@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from shike.model import Backoff, State
-from shike.store.base import Ack, Claimed
+from shike.store.verbs import Ack, Claimed
 from shike.worker.context import current
 from shike.worker.outcome import Cancel, Retry, Snooze
 from tests.unit.worker.world import World, cancel_myself, end, of_one_slot, read_attempt, run

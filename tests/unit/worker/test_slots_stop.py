@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shike.model import Backoff, Live, Misfire, OnUnknown, Options, State
-from shike.store.base import Move
+from shike.store.verbs import Move
 from shike.worker.context import current
 from shike.worker.outcome import Snooze
 from tests.unit.worker.world import World, cancel_myself, end, of_one_slot, read_attempt, run

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shike.bounds import ERROR_CHARS_MAX
 from shike.clock import to_micros
 from shike.model import Attempt, Backoff, Growth, Options, Run, State
-from shike.store.base import Ack, Claimed
+from shike.store.verbs import Ack, Claimed
 from shike.task import Definition
 from shike.track.settle import Facts
 from shike.worker.executor import HandlerFailed

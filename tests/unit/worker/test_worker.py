@@ -11,7 +11,7 @@ import pytest
 from shike.model import Backoff, Options, Schedule, State
 from shike.scheduler.node import Node
 from shike.session import Member
-from shike.store.base import Answer
+from shike.store.verbs import Answer
 from shike.trigger import encode, every
 from shike.worker.context import current
 from tests.unit.worker.world import World, run

@@ -14,9 +14,10 @@ from shike.errors import StoreUnavailable
 from shike.ids import RunIds
 from shike.model import RECORD_VERSION, Attempt, Ended, Executor, Live, Run, Session
 from shike.session import Member
-from shike.store.base import Ack, Answer, Batch, Beat, BeatReply, Claim, Entry, NewSession, Want
 from shike.store.codec import Codec
+from shike.store.guards import Entry
 from shike.store.memory import MemoryStore
+from shike.store.verbs import Ack, Answer, Batch, Beat, BeatReply, Claim, NewSession, Want
 from shike.task import Definition
 from shike.testing import VirtualLoop
 from shike.testing.harness import START, LoopClock, VirtualRuntime

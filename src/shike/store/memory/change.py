@@ -8,9 +8,9 @@ from shike.bounds import BANDS
 from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime
 from shike.model import TERMINAL, Live, State, may_move
-from shike.store.base import Answer, Move
 from shike.store.memory.submit import holds, take
 from shike.store.memory.tables import Tables
+from shike.store.verbs import Answer, Move
 
 TARGETS = frozenset({State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD})
 

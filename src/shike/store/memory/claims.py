@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
 from shike.model import State
-from shike.store.base import Batch, Claim, Claimed, Want
 from shike.store.memory.lanes import Entry, Lane, Lanes
 from shike.store.memory.tables import LeaseRow, SessionRow, Tables
+from shike.store.verbs import Batch, Claim, Claimed, Want
 
 RUNNING = State.RUNNING
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from heapq import heappop
 
 from shike.errors import Conflict
-from shike.store.base import Control, Retention
+from shike.store.base import Control
 from shike.store.memory.tables import QUEUE_SWITCH, Tables, micros
+from shike.store.verbs import Retention
 
 
 def put(tables: Tables, key: str, value: bytes | None, expect: int | None) -> Control | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from shike.store.base import Hint
+from shike.store.hints import Hint
 
 Callback = Callable[[Hint], None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shike.store.base import Hint, HintKind
+from shike.store.hints import Hint, HintKind
 
 
 class News:

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
 from shike.model import Fate, Planned, Schedule, State
-from shike.store.base import Plan
 from shike.store.memory.submit import check_entry, timed, write_moment
 from shike.store.memory.tables import Tables
+from shike.store.verbs import Plan
 
 
 def put_schedule(tables: Tables, schedule: Schedule, expect: int | None, plan_at: int) -> Planned:

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from shike.errors import Conflict, NotFound, SessionClosed
 from shike.model import RECORD_VERSION, Attempt, Bucket, Live, OnUnknown, Options, Session, SessionState, State
-from shike.store.base import Beat, BeatReply, Freed, NewSession
 from shike.store.memory.tables import LeaseRow, SessionRow, Tables, micros, pack_attempt
+from shike.store.verbs import Beat, BeatReply, Freed, NewSession
 
 _options = msgspec.json.Decoder(Options)
 

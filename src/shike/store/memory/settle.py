@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from shike.bounds import DURATION_SECONDS_MAX
 from shike.errors import BadInput, BadTime
 from shike.model import RECORD_VERSION, Attempt, Live, State, may_move
-from shike.store.base import Ack, Answer
 from shike.store.memory.submit import apply, check_effect
 from shike.store.memory.tables import LeaseRow, Tables, micros, pack_attempt
+from shike.store.verbs import Ack, Answer
 
 OUTCOMES = frozenset(state for state in State if may_move(State.RUNNING, state))
 COMES_BACK = frozenset({State.FAILED, State.SCHEDULED})

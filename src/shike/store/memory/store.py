@@ -11,29 +11,26 @@ from shike.bounds import CRASHES_MAX
 from shike.clock import Clock, SystemClock
 from shike.errors import BadSetting
 from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, Session, TimetableRow
-from shike.store.base import (
+from shike.store.base import Control, Counts, Gated, RunFilter
+from shike.store.guards import Entry
+from shike.store.hints import Hint
+from shike.store.memory import change, claims, keeping, reads, schedules, sessions, settle, submit
+from shike.store.memory.listeners import Listeners
+from shike.store.memory.tables import Tables
+from shike.store.verbs import (
     Ack,
     Answer,
     Batch,
     Beat,
     BeatReply,
     Claim,
-    Control,
-    Counts,
-    Entry,
     Freed,
-    Gated,
-    Hint,
     Move,
     NewSession,
     Plan,
     Retention,
-    RunFilter,
     Submitted,
 )
-from shike.store.memory import change, claims, keeping, reads, schedules, sessions, settle, submit
-from shike.store.memory.listeners import Listeners
-from shike.store.memory.tables import Tables
 
 P = ParamSpec("P")
 T = TypeVar("T")

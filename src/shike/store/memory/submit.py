@@ -12,9 +12,10 @@ from shike.bounds import ARGS_BYTES_MAX, BANDS, DURATION_SECONDS_MAX, SUBMIT_BAT
 from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime, Conflict, TooLarge
 from shike.model import Fate, Run, TimetableRow
-from shike.store.base import Absent, Below, Effect, Entry, Guard, Insert, PlanNext, Replayed, Submitted
 from shike.store.following import following
+from shike.store.guards import Absent, Below, Effect, Entry, Guard, Insert, PlanNext, Replayed
 from shike.store.memory.tables import Remembered, Tables, micros
+from shike.store.verbs import Submitted
 
 
 def submit(tables: Tables, entries: Sequence[Entry], repeat: bool) -> list[Submitted]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shike.model import TERMINAL, State, may_move
-from shike.store.base import Answer, Hint, HintKind, Move
 from shike.store.checks import check_move
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import ended, guards
 from shike.store.sqlite.outcomes import Endings, Facts, band_of, enter, facts_of
 from shike.store.sqlite.tx import Tx
+from shike.store.verbs import Answer, Move
 
 
 def move(tx: Tx, moves: Sequence[Move]) -> list[Answer]:

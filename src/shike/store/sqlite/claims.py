@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
 from shike.model import Run
-from shike.store.base import Batch, Claim, Claimed, Want
 from shike.store.sqlite.records import (
     OPEN,
     lane_of,
@@ -25,6 +24,7 @@ from shike.store.sqlite.records import (
     unpack_runs,
 )
 from shike.store.sqlite.tx import Tx
+from shike.store.verbs import Batch, Claim, Claimed, Want
 
 
 def claim(tx: Tx, asked: Claim) -> Batch:

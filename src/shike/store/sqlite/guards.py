@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shike.clock import MICROS
-from shike.store.base import Absent, Guard, Hint, HintKind
+from shike.store.guards import Absent, Guard
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite.records import listed
 from shike.store.sqlite.tx import Tx
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from shike.bounds import BANDS
 from shike.model import State
-from shike.store.base import Hint, HintKind
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import guards
 from shike.store.sqlite.records import QUEUE_BITS, SUSPECT, listed
 from shike.store.sqlite.tx import DAY_MICROS, Row, Tx

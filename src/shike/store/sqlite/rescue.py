@@ -6,12 +6,12 @@ import msgspec
 
 from shike.errors import Conflict
 from shike.model import RECORD_VERSION, Attempt, OnUnknown, Options, Session, SessionState, State
-from shike.store.base import Freed
 from shike.store.sqlite.leases import LeaseRow, open_leases
 from shike.store.sqlite.outcomes import Endings, Facts, Returns, facts_of
 from shike.store.sqlite.records import pack, unpack_run
 from shike.store.sqlite.sessions import known, take_away
 from shike.store.sqlite.tx import Tx
+from shike.store.verbs import Freed
 
 _options = msgspec.json.Decoder(Options)
 

@@ -6,14 +6,15 @@ from msgspec.structs import replace
 
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
 from shike.model import Planned, Schedule, TimetableRow
-from shike.store.base import Hint, HintKind, Plan
 from shike.store.checks import check_entry
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import guards
 from shike.store.sqlite.change import is_running, leave
 from shike.store.sqlite.outcomes import facts_of
 from shike.store.sqlite.records import listed, pack, unpack_run, unpack_schedule
 from shike.store.sqlite.submit import Arrivals
 from shike.store.sqlite.tx import Row, Tx
+from shike.store.verbs import Plan
 
 
 def put_schedule(tx: Tx, schedule: Schedule, expect: int | None, plan_at: int) -> Planned:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from shike.clock import MICROS
 from shike.errors import Conflict, NotFound, SessionClosed
 from shike.model import Bucket, Session, SessionState, State
-from shike.store.base import Beat, BeatReply, NewSession
 from shike.store.sqlite.leases import LeaseRow, open_leases, places
 from shike.store.sqlite.outcomes import Endings, Returns, facts_of
 from shike.store.sqlite.records import OPEN, SUSPECT, TAKEN
 from shike.store.sqlite.tx import Row, Tx
+from shike.store.verbs import Beat, BeatReply, NewSession
 
 
 def open_session(tx: Tx, new: NewSession) -> Session:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS
 from shike.model import RECORD_VERSION, Attempt, State
-from shike.store.base import Ack, Answer
 from shike.store.checks import OUTCOMES, check_ack
 from shike.store.sqlite import ended
 from shike.store.sqlite.leases import LeaseRow, leases_of, places
@@ -15,6 +14,7 @@ from shike.store.sqlite.outcomes import Endings, Returns, facts_of
 from shike.store.sqlite.records import OPEN, SUSPECT, TAKEN, listed, pack
 from shike.store.sqlite.submit import Arrivals
 from shike.store.sqlite.tx import Tx
+from shike.store.verbs import Ack, Answer
 
 COMES_BACK = frozenset({State.FAILED, State.SCHEDULED})
 

@@ -15,27 +15,9 @@ from shike.clock import Clock, SystemClock
 from shike.errors import BadSetting, StoreUnavailable
 from shike.ids.forks import FORKS
 from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, Session, TimetableRow
-from shike.store.base import (
-    Ack,
-    Answer,
-    Batch,
-    Beat,
-    BeatReply,
-    Claim,
-    Control,
-    Counts,
-    Entry,
-    Freed,
-    Gated,
-    Hint,
-    HintKind,
-    Move,
-    NewSession,
-    Plan,
-    Retention,
-    RunFilter,
-    Submitted,
-)
+from shike.store.base import Control, Counts, Gated, RunFilter
+from shike.store.guards import Entry
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules, sessions, settle, submit
 from shike.store.sqlite.database import connect, prepare
 from shike.store.sqlite.faults import explain
@@ -46,6 +28,20 @@ from shike.store.sqlite.thread import Begin, Listener, StoreThread, Verb
 from shike.store.sqlite.turnstile import Turnstile
 from shike.store.sqlite.tx import Facts, Tx
 from shike.store.sqlite.wakeup import Wakeup
+from shike.store.verbs import (
+    Ack,
+    Answer,
+    Batch,
+    Beat,
+    BeatReply,
+    Claim,
+    Freed,
+    Move,
+    NewSession,
+    Plan,
+    Retention,
+    Submitted,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")

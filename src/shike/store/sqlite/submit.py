@@ -11,12 +11,14 @@ from msgspec.structs import replace
 from shike.clock import MICROS
 from shike.errors import Conflict
 from shike.model import Fate, Run, State
-from shike.store.base import Absent, Effect, Entry, Hint, HintKind, Insert, PlanNext, Replayed, Submitted
 from shike.store.checks import check_entries
 from shike.store.following import following
+from shike.store.guards import Absent, Effect, Entry, Insert, PlanNext, Replayed
+from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import ended, guards
 from shike.store.sqlite.records import lane_of, pack
 from shike.store.sqlite.tx import Tx
+from shike.store.verbs import Submitted
 
 
 def submit(tx: Tx, entries: Sequence[Entry], repeat: bool = False) -> list[Submitted]:

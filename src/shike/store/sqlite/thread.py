@@ -17,7 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeAlias
 
 from shike.errors import StoreUnavailable
-from shike.store.base import Hint
+from shike.store.hints import Hint
 from shike.store.sqlite.faults import translated
 from shike.store.sqlite.tx import Tx
 

@@ -13,11 +13,12 @@ from shike.clock import Clock, SystemClock
 from shike.errors import BadInput, ForeignStore
 from shike.ids import virtual_bucket
 from shike.ids.runs import BUCKET_BITS, SEQUENCE_BITS
-from shike.store.base import Entry, Submitted
+from shike.store.guards import Entry
 from shike.store.sqlite.options import check_namespace
 from shike.store.sqlite.statements import Statements
 from shike.store.sqlite.submit import submit
 from shike.store.sqlite.tx import Facts, Tx
+from shike.store.verbs import Submitted
 
 _STEP = 1 << BUCKET_BITS
 _BLOCK = 1 << (SEQUENCE_BITS + BUCKET_BITS)  # the run ids of one session number

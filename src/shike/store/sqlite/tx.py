@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shike.clock import Clock, to_datetime
-from shike.store.base import Hint
+from shike.store.hints import Hint
 from shike.store.sqlite.names import Names
 from shike.store.sqlite.statements import ROWS_PER_STEP, Statements
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from shike.store.base import Hint
+from shike.store.hints import Hint
 
 DATAGRAM_BYTES = 48 * 1024  # well below what a socket takes by default
 DATAGRAMS_PER_WAKE = 64  # so that a flood does not starve the loop

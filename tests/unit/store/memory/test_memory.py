@@ -14,8 +14,10 @@ from shike.bounds import ATTEMPTS_MAX
 from shike.clock import ManualClock
 from shike.errors import BadSetting, BadTime, Conflict
 from shike.model import RECORD_VERSION, Run, State
-from shike.store.base import Ack, Answer, Batch, Claim, Entry, Hint, HintKind, NewSession, Retention, Want
+from shike.store.guards import Entry
+from shike.store.hints import Hint, HintKind
 from shike.store.memory import MemoryStore
+from shike.store.verbs import Ack, Answer, Batch, Claim, NewSession, Retention, Want
 
 T = TypeVar("T")
 TASKS = frozenset({"mail"})

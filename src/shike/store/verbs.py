@@ -1,0 +1,185 @@
+"""What the write verbs of a store take and answer."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+from shike.bounds import BANDS
+from shike.model import Run, State, TimetableRow
+from shike.store.guards import Effect, Entry, Guard
+
+
+class Submitted(Struct, frozen=True, gc=False):
+    """The answer to one entry: its id, or that of the run which holds the key already (`fresh` is then False)."""
+
+    run_id: int
+    fresh: bool
+    due_at: int
+    refused: str = ""  # the guard that did not hold, where nothing was stored
+
+
+class NewSession(Struct, frozen=True, kw_only=True):
+    """A process that presents itself. `identity` is random and never used twice."""
+
+    identity: str
+    name: str
+    kind: str
+    host: str
+    pid: int
+    lease_seconds: float  # 0: it does not beat and holds nothing
+    protocol: int
+
+
+class Beat(Struct, frozen=True, kw_only=True):
+    """One sign of life renews everything the session holds.
+
+    `received` is the highest claim whose reply arrived and `holds` the tokens of the leases it still works on: any
+    older lease that is not named is released, so a lost reply cannot be kept alive by beats.
+    """
+
+    session: str
+    number: int  # grows; an older beat that comes late changes nothing
+    lease_seconds: float
+    received: int
+    holds: tuple[int, ...]
+    load: bytes = b""
+    progress: tuple[tuple[int, int, bytes], ...] = ()  # (run id, token, what the handler reported)
+
+
+class BeatReply(Struct, frozen=True, kw_only=True):
+    """What a session learns with each beat."""
+
+    now: int
+    expires_at: int
+    cancels: tuple[tuple[int, int], ...] = ()  # (run id, token) that should stop
+    eligible: tuple[str, ...] = ()  # queues with work that could be claimed now: the polling fallback
+
+
+class Want(Struct, frozen=True, gc=False):
+    """How many runs of one queue, of which at most `backlog` from the backlog band."""
+
+    queue: str
+    count: int
+    backlog: int
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """A request for work. `number` counts a session's claims from 1, one at a time; a repeat returns the same batch."""
+
+    session: str
+    number: int
+    wants: tuple[Want, ...]
+    tasks: frozenset[str]  # only these are granted
+    solo: bool = True  # whether a suspect may be granted (alone)
+    bands: tuple[int, ...] = tuple(range(BANDS))  # the order in which bands are served
+
+
+class Claimed(Struct, frozen=True, gc=False):
+    """One granted run. `attempt` counts from 1."""
+
+    run: Run
+    token: int
+    attempt: int
+    run_at: int
+    crashes: int = 0
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """The answer to a claim. `solo`: one suspect, to be run isolated. `more`: the store had more to give."""
+
+    number: int
+    now: int
+    runs: list[Claimed]
+    solo: bool = False
+    more: bool = False
+    next_at: int = 0  # the earliest run_at still ahead in the wanted queues; 0: none
+
+
+class Ack(Struct, frozen=True, gc=False):
+    """How an attempt ended. `state` is where the run goes: a terminal state, FAILED (again at `run_at`), or
+    SCHEDULED (snoozed or given back: the attempt does not count)."""
+
+    run_id: int
+    token: int
+    state: State
+    delay_seconds: float = 0.0  # FAILED, SCHEDULED: eligible so long after the store's now …
+    run_at: int = 0  # … or at this instant, where it is set
+    reason: str = ""
+    result: bytes = b""
+    trace: bytes = b""  # the packed `Attempt`; empty where nothing began
+    effects: tuple[Effect, ...] = ()
+
+
+class Answer(IntEnum):
+    """What became of an acknowledgement or a change."""
+
+    ACCEPTED = 0
+    ALREADY = 1  # this very acknowledgement was accepted before
+    REFUSED = 2  # the lease is another's now, or the row is no longer as the caller saw it
+    UNKNOWN = 3  # nothing is known of such a run
+    ASKED = 4  # a running run was asked to stop; its worker will say how it ended
+    GUARDED = 5  # a guard did not hold; nothing was changed
+
+
+class Move(Struct, frozen=True, kw_only=True):
+    """A change to a run that is not settled by its worker: by an operator or a node.
+
+    `to`: SCHEDULED (admitted, promoted, rescheduled), CANCELLED, SKIPPED or DEAD. A running run can only be asked to
+    stop. None for `run_at` or `band` leaves it.
+    """
+
+    run_id: int
+    version: int  # of the `Live` the caller saw; 0: any, for an operator's plain words
+    to: State
+    run_at: int | None = None
+    band: int | None = None
+    reason: str = ""
+    guards: tuple[Guard, ...] = ()
+
+
+class PlannedMoment(Struct, frozen=True, gc=False):
+    """A moment and the run it becomes."""
+
+    moment: int
+    ordinal: int
+    due_at: int
+    entry: Entry
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """One step of planning: moves the cursor of `schedule` from `cursor` to `to`, and writes what lies between.
+
+    Refused as a whole if the schedule's version or cursor is another, or the epoch is old. A moment that has a row
+    already is left as it is: its identity is `(schedule, moment)`.
+    """
+
+    schedule: str
+    version: int
+    cursor: int
+    to: int
+    ordinal: int
+    plan_at: int
+    bucket: int
+    epoch: int
+    moments: tuple[PlannedMoment, ...] = ()
+    ranges: tuple[TimetableRow, ...] = ()
+
+
+class Freed(Struct, frozen=True, kw_only=True):
+    """What a rescue put back: eligible again, or dead because of what its task said of unknown outcomes."""
+
+    requeued: tuple[int, ...] = ()
+    dead: tuple[int, ...] = ()
+    left: bool = False  # more leases of that session remain
+
+
+class Retention(Struct, frozen=True, kw_only=True):
+    """What to keep, in seconds before the store's now."""
+
+    success_seconds: float
+    dead_seconds: float
+    receipt_seconds: float
+    session_seconds: float
+    rows_max: int
