@@ -9,13 +9,14 @@ from msgspec import Struct
 
 
 class Kind(Enum):
-    """What can happen to a machine, or to the store (the last two)."""
+    """What can happen to a machine, or to the store (the last three)."""
 
     KILL = "kill"  # SIGKILL; another process starts in its place after `seconds`
     RESTART = "restart"  # SIGTERM, and a successor
     PAUSE = "pause"  # SIGSTOP for `seconds`, then SIGCONT
     PARTITION = "partition"  # no way to the store for `seconds`
     SKEW = "skew"  # its wall clock is set `seconds` off
+    OUTAGE = "outage"  # nobody reaches the store for `seconds`: misfires
     SLOW_STORE = "slow store"  # for `seconds`, every call takes up to so long and more
     STORE_STEP = "store step"  # the store's own clock is stepped
 
@@ -36,6 +37,7 @@ WEIGHTS = {
     Kind.PAUSE: 24,
     Kind.PARTITION: 24,
     Kind.SKEW: 14,
+    Kind.OUTAGE: 1,
     Kind.SLOW_STORE: 4,
     Kind.STORE_STEP: 2,
 }
@@ -63,6 +65,8 @@ def _how_long(draw: Random, kind: Kind) -> float:
             return draw.uniform(1.0, 20.0)
         case Kind.SKEW:
             return draw.choice((-3600.0, -5.0, -1.0, 0.0, 1.0, 5.0, 3600.0))
+        case Kind.OUTAGE:
+            return draw.uniform(10.0, 90.0)
         case Kind.SLOW_STORE:
             return draw.uniform(1.0, 15.0)
         case Kind.STORE_STEP:

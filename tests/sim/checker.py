@@ -21,6 +21,8 @@ from tests.sim.watch import MICROS, OVER, Page, Watch
 HEAL_SECONDS = 60.0  # after the last fault, new work is on time
 LATE_SECONDS_MAX = 2.0  # what "on time" means to a cluster that sweeps once a second
 CHAIN_SECONDS = 60.0  # a fixed delay of seconds, its run included, comes back within
+STORE_STEP_SECONDS = 11.0  # how far the store's clock may have been stepped between a start and its end
+MAY_DIE = frozenset({"flaky", "hopeless", "once", "poison"})
 AT_MOST = {"once": 1, "poison": 1 + CRASHES_MAX}  # how often a run of these may begin
 STUCK_SECONDS = 30.0  # a run this long past its time, with nobody on it, will never run
 
@@ -89,8 +91,7 @@ def _judge_run(world: World, page: Page) -> None:
             world.watch.object("P6", f"run {page.run_id} is in the history as {row.state.name}")
         if page.state is not row.state and page.state in OVER:
             world.watch.object("P6", f"run {page.run_id} went from {page.state.name} to {row.state.name}")
-        if row.state is not State.SUCCESS and not row.reason:
-            world.watch.object("P7", f"run {page.run_id} ended {row.state.name} without a reason")
+        _judge_reason(world, page, row)
     elif isinstance(row, Live):
         late = (world.now - row.run_at) / MICROS
         held = world.seconds - page.granted_at if row.state is State.RUNNING else late
@@ -98,6 +99,20 @@ def _judge_run(world: World, page: Page) -> None:
             world.watch.object("P1", f"run {page.run_id} ({row.run.task}) is stuck {row.state.name}, {late:.0f} s late")
     elif not _withdrawn(world, page):
         world.watch.object("P1", f"run {page.run_id} is lost")
+
+
+def _judge_reason(world: World, page: Page, row: Ended) -> None:
+    """What did not succeed says why, and the reason is true."""
+    what = f"run {page.run_id} ({row.run.task}) ended {row.state.name}"
+    if row.state is not State.SUCCESS and not row.reason:
+        world.watch.object("P7", f"{what} without a reason")
+    if row.state is State.DEAD and row.run.task not in MAY_DIE:
+        world.watch.object("P1", f"{what}, though its handler never fails: {row.reason}")
+    if row.state is State.CANCELLED and not page.asked:
+        world.watch.object("P1", f"{what}, and nobody had asked for it: {row.reason}")
+    late = (row.ended_at - row.run.due_at) / MICROS
+    if row.reason.startswith("missed") and late < row.run.misfire_seconds - STORE_STEP_SECONDS:
+        world.watch.object("P1", f"{what} {late:.3f} s after its moment: {row.reason}")
 
 
 def _withdrawn(world: World, page: Page) -> bool:

@@ -145,6 +145,9 @@ class Cluster:
                 self._at(strike, machine, lambda: self._later(machine.pause(strike.seconds)))
             case Kind.PARTITION:
                 self._later(machine.cut_off([*Cut][int(strike.flavour * len(Cut))], strike.seconds))
+            case Kind.OUTAGE:
+                for each in self.crew:
+                    self._later(each.cut_off(Cut.REFUSED, strike.seconds))
             case Kind.SKEW:
                 machine.clock.skew_seconds = strike.seconds
             case Kind.SLOW_STORE:

@@ -246,9 +246,8 @@ class Watch:
             page = self.pages.get(move.run_id)
             if page is None:
                 continue
-            if answer is Answer.ASKED:
-                page.asked = True
-            elif answer is Answer.ACCEPTED:
+            page.asked |= move.to is State.CANCELLED
+            if answer is Answer.ACCEPTED:
                 self._moved(page, move)
 
     def _moved(self, page: Page, move: Move) -> None:

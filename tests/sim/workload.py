@@ -117,7 +117,7 @@ def schedules(start: int) -> list[Wish]:
     ago = start - 3600 * MICROS
 
     def wish(name: str, task: str, trigger: Trigger, what: Rate | Calendar | None, cap: int = 0, **more: Any) -> Wish:
-        made = {"start_at": start, **more}
+        made = {"start_at": start, "args": b"{}", **more}
         bound = encode(trigger.bound(made["start_at"], name))  # type: ignore[arg-type]
         return Wish(Schedule(name=name, task=task, trigger=bound, **made), what, cap)
 
@@ -129,7 +129,7 @@ def schedules(start: int) -> list[Wish]:
     return [
         wish("five", "quick", every(5), rate(5), misfire=Misfire.ALL),
         wish("flaky", "flaky", every(15), rate(15), queue="mail"),
-        wish("brittle", "quick", every(10), rate(10), misfire=Misfire.SKIP, misfire_grace_seconds=5.0),
+        wish("brittle", "quick", every(10), rate(10), misfire=Misfire.SKIP, misfire_grace_seconds=15.0),
         wish("window", "quick", every(9), rate(9), misfire=Misfire.WITHIN, misfire_window_seconds=30.0),
         wish("minute", "quick", cron("* * * * *"), Calendar("* * * * *")),
         wish("berlin", "instant", cron("*/2 * * * *", tz="Europe/Berlin"), Calendar("*/2 * * * *", "Europe/Berlin")),
