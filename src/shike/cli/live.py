@@ -20,6 +20,7 @@ FIRST_LINE_SECONDS = 2.0
 LINE_SECONDS = 5.0
 BARS = " ▁▂▃▄▅▆▇█"
 STYLES = {"SUCCESS": "green", "FAILED": "yellow", "DEAD": "red", "CANCELLED": "magenta", "SKIPPED": "dim"}
+WIDTHS = {"state": 9, "late": 7, "in": 6}
 
 
 class Screen:
@@ -83,7 +84,7 @@ def draw(snapshot: Snapshot, title: str) -> RenderableType:
     up = Text(f"up {seconds(snapshot.uptime_seconds)} · {snapshot.at.astimezone():%H:%M:%S} · Ctrl-C stops", "dim")
     tables = Table.grid(padding=(0, 3), expand=True)
     tables.add_column(ratio=1)
-    tables.add_column(ratio=1)
+    tables.add_column(ratio=2)
     tables.add_row(_next(snapshot), _recent(snapshot))
     body = Group(_numbers(snapshot), Text(), _ahead(snapshot), Text(), tables)
     return Panel(body, title=Text(title, "bold"), subtitle=up, border_style="blue")
@@ -145,8 +146,8 @@ def _table(title: str, headings: tuple[str, ...]) -> Any:
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(heading, header_style="dim", no_wrap=True)
+    for heading in headings:  # whoever runs out of room shortens the reason, never the state or the number
+        table.add_column(heading, header_style="dim", no_wrap=True, min_width=WIDTHS.get(heading), overflow="ellipsis")
     return table
 
 
