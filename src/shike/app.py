@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 Heard = TypeVar("Heard", bound=Listener)
+
+log = logging.getLogger("shike")
 
 DEFAULT_STORE = "sqlite:///shike.db"
 
@@ -252,6 +255,10 @@ class Shike:
         for schedule in self._schedules.values():
             now = await store.now()
             stored.append(await store.put_schedule(schedule, expect=None, plan_at=now))
+        for known in await store.schedules():
+            name, task = known.schedule.name, known.schedule.task
+            if task in self.tasks and name not in self._schedules and not known.deleted:
+                log.warning("schedule %s goes on undeclared; `shike schedules delete %s` ends it", name, name)
         return stored
 
     # ------------------------------------------------------------ runs

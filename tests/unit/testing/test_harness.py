@@ -209,3 +209,17 @@ def test_what_nobody_may_take_does_not_stop_the_test(app: Shike) -> None:
         handle = h.submit(stuck.bind())
         found = h.find(handle)
         assert isinstance(found, Live) and found.state is State.SCHEDULED
+
+
+def test_a_schedule_that_the_program_dropped_is_named(app: Shike, caplog: pytest.LogCaptureFixture) -> None:
+    @app.task(name="report")
+    async def report() -> None: ...
+
+    other = Shike("memory://")
+    dropped = other.schedule(other.task(name="report")(report.function), every="1h", name="dropped")
+    app.schedule(report, every="1h", name="kept")
+    with harness(app) as h:
+        h.run(h.store.put_schedule(dropped, expect=None, plan_at=0))
+        h.run(app.store_schedules())
+    assert "default/dropped goes on undeclared" in caplog.text
+    assert "kept" not in caplog.text
