@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -30,6 +30,7 @@ GATES = ("one", "two")
 NAMES = ("s/one", "s/two")
 CAP = 2
 LEASE_SECONDS = 10.0
+PHASES = tuple(set(Phase) - {Phase.explain})  # which takes minutes to say which values do not matter
 FAIL = msgspec.json.encode(Options(on_unknown=OnUnknown.FAIL))
 
 seconds = st.sampled_from([-5.0, 0.0, 0.0, 0.5, 3.0, 20.0])
@@ -369,6 +370,7 @@ def play(kinds: tuple[str, ...], examples: int) -> None:
             max_examples=examples,
             stateful_step_count=40,
             deadline=None,
+            phases=PHASES,
             suppress_health_check=list(HealthCheck),
         ),
     )

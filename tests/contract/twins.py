@@ -14,10 +14,12 @@ from shike.clock import ManualClock
 from shike.errors import ShikeError
 from shike.store.base import RunFilter, Store
 from shike.store.memory import MemoryStore
+from shike.store.sqlite.database import TOKENS_PER_OPENING
 from shike.store.verbs import Batch, NewSession, Retention
 from tests.contract.stores import STORES
 
 FOR_EVER = 1 << 60
+SKIPPED_TOKENS = {"sqlite": TOKENS_PER_OPENING}  # by a store that was just made; the others begin at 1
 
 
 class Twins:
@@ -31,6 +33,10 @@ class Twins:
         self.stores: list[Store] = [STORES[kind](Path(self._folder.name), self.clock) for kind in kinds]
         for store in self.stores:
             self._loop.run_until_complete(store.open())
+        model = self.stores[0]
+        assert isinstance(model, MemoryStore)
+        self.tables = model._tables
+        self.tables.token = SKIPPED_TOKENS.get(kinds[-1], 0)  # only that tokens grow is promised: skip as many
 
     def close(self) -> None:
         for store in self.stores:
@@ -84,9 +90,7 @@ class Twins:
 
     def assert_conserved(self) -> None:
         """In the model each live run stands in one lane, at one gate or in one lease, and permits are live runs'."""
-        model = self.stores[0]
-        assert isinstance(model, MemoryStore)
-        tables = model._tables
+        tables = self.tables
         lanes = [lane for kind in (tables.lanes, tables.suspects) for _, lane in kind.all()]
         lanes += [gate.waiters for gate in tables.gates.by_key.values()]
         places = [live.run.id for lane in lanes for live in lane.between(-1, FOR_EVER)]
