@@ -110,17 +110,7 @@ class Member:
 
     async def _open(self) -> Session:
         sent, asked = self._runtime.clock.boot(), self._runtime.clock.monotonic()
-        session = await self._store.open_session(
-            NewSession(
-                identity=self._runtime.entropy.token_hex(16),
-                name=self._name,
-                kind=self._kind,
-                host=socket.gethostname(),
-                pid=os.getpid(),
-                lease_seconds=self._lease_seconds,
-                protocol=PROTOCOL_VERSION,
-            )
-        )
+        session = await self._present(self._kind, self._lease_seconds)
         self._number = 0
         self._learn(session.started_at, asked)
         self._valid_until = sent + self._lease_seconds
@@ -128,6 +118,23 @@ class Member:
         self.session = session
         self._store.tell(Hint(HintKind.SESSION, name=session.id))
         return session
+
+    async def _present(self, kind: str, lease_seconds: float) -> Session:
+        return await self._store.open_session(
+            NewSession(
+                identity=self._runtime.entropy.token_hex(16),
+                name=self._name,
+                kind=kind,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                lease_seconds=lease_seconds,
+                protocol=PROTOCOL_VERSION,
+            )
+        )
+
+    async def more_ids(self) -> None:
+        """This session has named as many runs as it can: go on under the number of another, which holds nothing."""
+        self.ids = RunIds((await self._present("client", 0.0)).number)
 
     async def _beats(self) -> None:
         pause = min(BEAT_SECONDS, self._lease_seconds / BEATS_PER_LEASE_MIN)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from shike.bounds import SLEEP_SECONDS_MAX, SWEEP_SECONDS
 from shike.clock import MICROS
-from shike.errors import BadInput, NotFound, StaleEpoch, StoreError
+from shike.errors import BadInput, IdsUsedUp, NotFound, StaleEpoch, StoreError
 from shike.ids import RunIds, virtual_bucket
 from shike.model import NEVER, Bucket, Ended, Planned
 from shike.runtime import woken
@@ -56,7 +56,8 @@ class Planner:
             await self._rest(pause)
 
     async def _rest(self, seconds: float) -> None:
-        """Sleep in short pieces, so that a jump of the store's clock is noticed."""
+        """Sleep in short pieces, so that a jump of the store's clock is noticed; give way in any case."""
+        await asyncio.sleep(0)
         until = self._member.store_now() + int(seconds * MICROS)
         while (left := (until - self._member.store_now()) / MICROS) > 0 and not self._wake.is_set():
             if left > seconds + SLEEP_SECONDS_MAX:
@@ -92,8 +93,15 @@ class Planner:
             self._buckets.doubt()
         except NotFound:
             pass  # deleted in between
+        except StoreError:
+            raise
+        except IdsUsedUp:
+            await self._member.more_ids()
+            return True
         except BadInput as error:
             log.error("schedule %s cannot be planned: %s", planned.schedule.name, error)
+        except Exception:  # whatever is wrong with one schedule, the others are planned
+            log.exception("schedule %s cannot be planned", planned.schedule.name)
         return False
 
     async def _step(self, planned: Planned, bucket: Bucket, now: int) -> Plan | None:

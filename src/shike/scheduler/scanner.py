@@ -14,6 +14,7 @@ from collections.abc import Callable
 from shike.bounds import READ_AHEAD_RUNS, READ_AHEAD_SECONDS, SLEEP_SECONDS_MAX, SWEEP_SECONDS
 from shike.clock import MICROS, WALL_MAX, WALL_MIN, Clock
 from shike.errors import StoreError
+from shike.model import Bucket
 from shike.runtime import woken
 from shike.scheduler.buckets import Buckets
 from shike.session import Member
@@ -86,22 +87,26 @@ class Scanner:
         after = WALL_MIN - 1 if sweep else self._floor
         if sweep:
             self._swept_at = self._clock.monotonic()
-        read_until = now + AHEAD
-        for bucket in owned:
-            due = await self._store.due(bucket.low, bucket.high, after, now + AHEAD, READ_AHEAD_RUNS)
-            for at, queue in due:
-                self._hold(max(at, now), (HintKind.DUE, queue), read=True)
-            gated = await self._store.gated(bucket.low, bucket.high, after, now + AHEAD, READ_AHEAD_RUNS)
-            for waiting in gated:
-                self._hold(max(waiting.run_at, now), (HintKind.GATED, waiting.gate), read=True)
-            if len(due) == READ_AHEAD_RUNS:
-                read_until = min(read_until, due[-1][0])
-            if len(gated) == READ_AHEAD_RUNS:
-                read_until = min(read_until, gated[-1].run_at)
-            if not due and not gated:
-                read_until = min(await self._first_beyond(bucket.low, bucket.high, read_until), now + self._idle())
-        self._floor = self._read_until = read_until
+        reached = [await self._read_bucket(bucket, after, now) for bucket in owned]
+        self._floor = self._read_until = min(reached)
         self._arm()
+
+    async def _read_bucket(self, bucket: Bucket, after: int, now: int) -> int:
+        """Put what is due soon in one bucket into the timer; how far it has been read."""
+        low, high, until = bucket.low, bucket.high, now + AHEAD
+        due = await self._store.due(low, high, after, until, READ_AHEAD_RUNS)
+        for at, queue in due:
+            self._hold(max(at, now), (HintKind.DUE, queue), read=True)
+        gated = await self._store.gated(low, high, after, until, READ_AHEAD_RUNS)
+        for waiting in gated:
+            self._hold(max(waiting.run_at, now), (HintKind.GATED, waiting.gate), read=True)
+        if not due and not gated:
+            return min(await self._first_beyond(low, high, until), now + self._idle())
+        if len(due) == READ_AHEAD_RUNS:  # others of the same instant may have been cut off
+            until = min(until, due[-1][0] - 1)
+        if len(gated) == READ_AHEAD_RUNS:
+            until = min(until, gated[-1].run_at - 1)
+        return until
 
     async def _first_beyond(self, low: int, high: int, at: int) -> int:
         """Nothing is due soon: the read-ahead may sleep until just before the first run that is."""

@@ -44,8 +44,8 @@ class SeededEntropy:
 class WatchedStore(MemoryStore):
     """Writes down what it is asked, and can be told to fail."""
 
-    def __init__(self, clock: LoopClock) -> None:
-        super().__init__(clock)
+    def __init__(self, clock: LoopClock, **named: Any) -> None:
+        super().__init__(clock, **named)
         self.claims: list[Claim] = []
         self.settled: list[list[Ack]] = []
         self.down = False
@@ -118,15 +118,15 @@ class World:
         await worker.start()
         return worker, member
 
-    async def submit(self, task: str, count: int = 1, *, args: bytes = b"{}", **run: Any) -> list[int]:
-        """Store runs that are due now; their ids."""
+    async def submit(self, task: str, count: int = 1, *, args: bytes = b"{}", bucket: int = 0, **run: Any) -> list[int]:
+        """Store runs that are due now, in one virtual bucket; their ids."""
         if self.ids is None:
             client = NewSession(
                 identity="client", name="", kind="client", host="", pid=0, lease_seconds=0.0, protocol=1
             )
             self.ids = RunIds((await MemoryStore.open_session(self.store, client)).number)
         run.setdefault("due_at", self.clock.wall())
-        runs = [Run(RECORD_VERSION, self.ids.next(0), task, args, **run) for _ in range(count)]
+        runs = [Run(RECORD_VERSION, self.ids.next(bucket), task, args, **run) for _ in range(count)]
         await self.store.submit([Entry(run) for run in runs])
         return [run.id for run in runs]
 
