@@ -7,7 +7,7 @@ import inspect
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +25,7 @@ from shike.runtime import Runtime
 from shike.store.base import Store
 from shike.store.codec import Codec, Plain
 from shike.store.opening import open_store
-from shike.task import Definition, Outcome
+from shike.task import Definition, Outcome, is_text, member
 from shike.trigger import AnyTrigger
 from shike.trigger.duration import parse_duration
 from shike.worker.executor import Pool
@@ -126,18 +126,22 @@ class Shike:
         return lambda handler: self._register(handler, settings)
 
     def _register(self, function: Callable[..., Any], settings: dict[str, Any]) -> Task[..., Any]:
+        if not callable(function):
+            raise BadInput(f"{function!r} cannot be a handler: it cannot be called")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise BadInput(f"{function.__qualname__} yields, so calling it would run nothing; return a value instead")
         options = dict(settings)
         name = options.pop("name", None) or f"{_module_of(function)}.{function.__qualname__}".replace("<locals>.", "")
         timeout, expires, executor = (options.pop(key, None) for key in ("timeout", "expires", "executor"))
         definition = Definition(
             name,
             function,
-            executor=Executor(executor) if executor else None,
+            executor=member(Executor, executor) if executor else None,
             retry=backoff(options.pop("retry", None)),
             band=check_band(options.pop("band", BAND_DEFAULT)),
             timeout_seconds=parse_duration(timeout) / MICROS if timeout is not None else 0.0,
             expires_seconds=parse_duration(expires) / MICROS if expires is not None else 0.0,
-            on_unknown=OnUnknown(options.pop("on_unknown", OnUnknown.REPEAT)),
+            on_unknown=member(OnUnknown, options.pop("on_unknown", OnUnknown.REPEAT)),
             **options,
         )
         self._add(definition)
@@ -159,8 +163,8 @@ class Shike:
         Each `{name}` becomes one argument as it is; there is no shell. Workers run commands only if they were
         started with commands allowed. The environment tells SHIKE_RUN_ID, SHIKE_TOKEN and SHIKE_ATTEMPT.
         """
-        if not argv or not all(isinstance(word, str) for word in argv):
-            raise BadInput(f"command {name!r}: argv is a list of at least one text")
+        if not argv or isinstance(argv, str) or not all(map(_is_word, argv)):
+            raise BadInput(f"command {name!r}: argv is a list of at least one text, as in ['ls', '-l']")
 
         def named(**arguments: str) -> None: ...
 
@@ -263,7 +267,7 @@ class Shike:
 
     # ------------------------------------------------------------ runs
 
-    def submit_many(self, calls: Sequence[Call[R]]) -> Handles[R]:
+    def submit_many(self, calls: Iterable[Call[R]]) -> Handles[R]:
         """Store many runs at once: `app.submit_many([send.bind(user=n) for n in users])`. In async code, await it."""
         return self.client.submit_many(calls)
 
@@ -361,6 +365,10 @@ class _Decorator:
 def _task(client: Client, definition: Definition, function: Callable[..., Any]) -> Task[..., Any]:
     kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
     return kind(client, definition, function)
+
+
+def _is_word(word: Any) -> bool:
+    return isinstance(word, str) and is_text(word) and "\0" not in word
 
 
 def _module_of(function: Callable[..., Any]) -> str:

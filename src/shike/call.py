@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
@@ -15,12 +16,14 @@ from shike.errors import BadInput, BadTime, TooLarge
 from shike.model import NEVER, RECORD_VERSION, Backoff, OnUnknown, Options, Run
 from shike.store.codec import Codec
 from shike.store.guards import Absent, Entry
-from shike.task import Definition, check_name
+from shike.task import Definition, check_owner, check_queue, member
 from shike.track import retry as retrying
 from shike.trigger.duration import parse_duration
 
 if TYPE_CHECKING:
     from shike.client import Client
+
+_RUN_ID = re.compile(r"[0-9]{1,19}")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -181,7 +184,7 @@ class Task(Generic[P, R]):
 
     def handle(self, run_id: str) -> Handle[R]:
         """A handle to a run of this task that was submitted before, by its id."""
-        if not run_id.isascii() or not run_id.isdigit():
+        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or int(run_id) >= 1 << 63:
             raise BadInput(f"{run_id!r} is no run id; it is what `handle.id` said")
         return Handle[R](self._client, self.definition, None).stored(int(run_id), False)
 
@@ -216,7 +219,7 @@ class Task(Generic[P, R]):
         if key is not None:
             changes.update(key=_key(key), key_seconds=_key_seconds(key_ttl))
         if queue is not None:
-            check_name("queue", queue)
+            check_queue(queue)
             changes["queue"] = queue
         if band is not None:
             changes["band"] = check_band(band)
@@ -227,11 +230,11 @@ class Task(Generic[P, R]):
         if timeout is not None:
             changes["timeout_seconds"] = _delay(timeout)
         if on_unknown is not None:
-            changes["on_unknown"] = OnUnknown(on_unknown)
+            changes["on_unknown"] = member(OnUnknown, on_unknown)
         if keep_result is not None:
-            changes["keep_result"] = keep_result
+            changes["keep_result"] = _yes_or_no("keep_result", keep_result)
         if owner:
-            changes["owner"] = owner
+            changes["owner"] = check_owner(owner)
         return self._with(**changes)
 
     def _with(self, **changes: Any) -> Self:
@@ -261,13 +264,21 @@ def backoff(retry: Backoff | int | None) -> Backoff:
     """`retry=5` means five attempts in all, exponentially apart."""
     if retry is None:
         return Backoff()
+    if isinstance(retry, bool) or not isinstance(retry, int | Backoff):
+        raise BadInput(f"retry={retry!r}: a whole number of attempts, or a Backoff")
     return retrying.check(Backoff(attempts=retry) if isinstance(retry, int) else retry)
 
 
 def check_band(band: int) -> int:
-    if not isinstance(band, int) or not 0 <= band < BANDS:
+    if isinstance(band, bool) or not isinstance(band, int) or not 0 <= band < BANDS:
         raise BadInput(f"band={band!r}: a whole number from 0 (first) to {BANDS - 1}")
     return band
+
+
+def _yes_or_no(what: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadInput(f"{what}={value!r} is neither True nor False")
+    return value
 
 
 def pack_options(definition: Definition, how: How, repeat_seconds: float | None = None) -> bytes:

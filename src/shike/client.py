@@ -11,12 +11,12 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from shike.bounds import SLEEP_SECONDS_MAX, SUBMIT_BATCH_MAX
 from shike.call import Call, Handle, Handles
-from shike.errors import IdsUsedUp, NotFound, RunFailed, StoreUnavailable, WaitTimeout
+from shike.errors import BadInput, IdsUsedUp, NotFound, RunFailed, StoreUnavailable, WaitTimeout
 from shike.ids import RunIds, virtual_bucket
 from shike.model import PROTOCOL_VERSION, Ended, Live, State
 from shike.runtime import Runtime
@@ -151,6 +151,9 @@ class Client:
         """Do work of the home loop and block until it is done."""
         if self._runner is not None:
             return cast(T, self._runner(work))
+        if self._home is not None and self._home is asyncio._get_running_loop():
+            work.close()
+            raise BadInput("this would block the event loop that it waits for: in async code, await wait() instead")
         return asyncio.run_coroutine_threadsafe(work, self._home_loop()).result()
 
     def both(self, work: Coroutine[Any, Any, T]) -> Any:
@@ -165,12 +168,13 @@ class Client:
             return Handle(self, call.definition, self.here(self._submit_one(call)))
         return Handle[R](self, call.definition, None).stored(*self.sync(self._submit_one(call)))
 
-    def submit_many(self, calls: Sequence[Call[R]]) -> Handles[R]:
+    def submit_many(self, calls: Iterable[Call[R]]) -> Handles[R]:
         """Store many runs, SUBMIT_BATCH_MAX in one atomic step each; gives a handle for each call."""
+        listed = _checked(calls)
         if _in_loop():
-            return Handles(self.here(self._submit_calls(calls)))
+            return Handles(self.here(self._submit_calls(listed)))
         handles = Handles[R]()
-        handles.extend(self.sync(self._submit_calls(calls)))
+        handles.extend(self.sync(self._submit_calls(listed)))
         return handles
 
     async def _submit_one(self, call: Call[Any]) -> tuple[int, bool]:
@@ -304,6 +308,14 @@ def _words(live: Live) -> str:
 
 def _in_loop() -> bool:
     return asyncio._get_running_loop() is not None
+
+
+def _checked(calls: Iterable[Call[R]]) -> list[Call[R]]:
+    listed = list(calls)
+    for call in listed:
+        if not isinstance(call, Call):
+            raise BadInput(f"{call!r} is no call of a task; write task.bind(…) for each run")
+    return listed
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from shike.clock import MICROS, to_micros
 from shike.errors import BadInput, BadSetting, TriggerError
 from shike.model import NEVER, Misfire, Overlap, Schedule
 from shike.store.codec import Codec
-from shike.task import check_name
+from shike.task import check_name, member
 from shike.trigger import AnyTrigger, Every, cron, decode, encode, every, once
 from shike.trigger.duration import parse_duration
 from shike.trigger.line import Line
@@ -102,7 +101,7 @@ def schedule_of(
     how, definition = call.how, call.definition
     if how.at or how.delay_seconds >= 0 or how.key:
         raise BadInput(f"schedule {name!r}: a call with a time or a key of its own cannot be scheduled")
-    misfire, overlap = _member(Misfire, policies.misfire), _member(Overlap, policies.overlap)
+    misfire, overlap = member(Misfire, policies.misfire), member(Overlap, policies.overlap)
     window = _seconds("misfire_window", policies.misfire_window)
     if (misfire is Misfire.WITHIN) != (window > 0):
         raise BadInput(f"schedule {name!r}: misfire='within' and misfire_window go together")
@@ -144,13 +143,6 @@ def same_definition(one: Schedule, other: Schedule) -> bool:
 def trigger_of(schedule: Schedule) -> AnyTrigger:
     """The trigger a stored schedule carries."""
     return decode(schedule.trigger)
-
-
-def _member(kind: type[StrEnum], word: Any) -> Any:
-    try:
-        return kind(word)
-    except ValueError:
-        raise BadInput(f"{word!r} is no {kind.__name__.lower()} policy: {', '.join(kind)}") from None
 
 
 def _seconds(what: str, duration: Duration) -> float:

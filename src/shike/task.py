@@ -10,9 +10,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from functools import cached_property
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -22,6 +23,8 @@ from shike.errors import BadArguments, BadInput, TooLarge
 from shike.model import Backoff, Executor, OnUnknown
 
 EMPTY = b"{}"
+QUEUE_SIGNS = ":*,"
+Word = TypeVar("Word", bound=StrEnum)
 NO_RESULT = b"null"
 
 
@@ -49,7 +52,10 @@ class Definition:
         argv: tuple[str, ...] = (),
     ) -> None:
         check_name("task", name)
-        check_name("queue", queue)
+        check_queue(queue)
+        check_owner(owner)
+        if not isinstance(keep_result, bool):
+            raise BadInput(f"task {name!r}: keep_result={keep_result!r} is neither True nor False")
         if timeout_seconds < 0 or expires_seconds < 0:
             raise BadInput(f"task {name!r}: a time-out or expiry cannot be negative")
         self.name = name
@@ -127,6 +133,39 @@ def check_name(what: str, name: str) -> None:
         )
     if not name.isprintable() or any(sign.isspace() for sign in name):
         raise BadInput(f"the {what} name {name!r} holds spaces or unprintable signs")
+
+
+def check_queue(name: str) -> None:
+    """As `check_name`; and without the signs that mean something where a worker is told what to serve."""
+    check_name("queue", name)
+    if any(sign in name for sign in QUEUE_SIGNS):
+        raise BadInput(f"the queue name {name!r} holds one of {' '.join(QUEUE_SIGNS)}, as in --queues mail:10*3,bulk")
+
+
+def check_owner(owner: str) -> str:
+    """An owner is shown beside dead letters: a short text."""
+    if not isinstance(owner, str) or not is_text(owner):
+        raise BadInput(f"owner={owner!r} is no text that can be stored")
+    if len(owner) > NAME_CHARS_MAX:
+        raise TooLarge(f"an owner may have {NAME_CHARS_MAX} characters", size=len(owner), limit=NAME_CHARS_MAX)
+    return owner
+
+
+def is_text(value: str) -> bool:
+    """Whether UTF-8 can hold it: a lone surrogate is half a sign."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def member(kind: type[Word], word: Any) -> Word:
+    """The member of an enum that a word names; raises `BadInput`, which tells them all."""
+    try:
+        return kind(word)
+    except ValueError:
+        raise BadInput(f"{word!r} is no {kind.__name__}: {', '.join(kind)}") from None
 
 
 def to_json(value: Any, what: str) -> bytes:

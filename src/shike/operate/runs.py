@@ -33,7 +33,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def run_id_of(text: str) -> int:
     """The id a person typed; raises `BadInput`."""
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= RUN_ID_MAX:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(RUN_ID_MAX)) or not 0 < int(text) <= RUN_ID_MAX:
         raise BadInput(f"{text!r} is no run id; `shike runs list` shows them")
     return int(text)
 

@@ -8,6 +8,8 @@ from shike.bounds import ATTEMPTS_MAX, RETRY_DELAY_SECONDS_MAX
 from shike.errors import BadSetting
 from shike.model import Backoff, Growth
 
+FACTOR_MAX = 1_000.0  # a second becomes a week within three failures; and no power of it overflows
+
 
 def check(policy: Backoff) -> Backoff:
     """The policy itself, if it can be followed; raises `BadSetting` that says what cannot."""
@@ -15,8 +17,8 @@ def check(policy: Backoff) -> Backoff:
         raise BadSetting(f"attempts={policy.attempts}: between 1 and {ATTEMPTS_MAX}; more often is a schedule")
     if policy.growth is Growth.LISTED and not policy.delays_seconds:
         raise BadSetting("a listed backoff needs at least one delay")
-    if policy.growth is Growth.EXPONENTIAL and policy.factor < 1:
-        raise BadSetting(f"factor={policy.factor}: an exponential backoff grows, so at least 1")
+    if policy.growth is Growth.EXPONENTIAL and not 1 <= policy.factor <= FACTOR_MAX:
+        raise BadSetting(f"factor={policy.factor}: an exponential backoff grows, by a factor from 1 to {FACTOR_MAX:g}")
     durations = (policy.base_seconds, policy.max_seconds, *policy.delays_seconds)
     if not all(0 <= seconds <= RETRY_DELAY_SECONDS_MAX for seconds in durations):
         raise BadSetting(f"a retry delay must lie between 0 and {RETRY_DELAY_SECONDS_MAX:,.0f} s")

@@ -36,7 +36,9 @@ def parse_duration(length: Duration) -> int:
         raise BadInput(f"{length!r} is no length of time; write it as '10m' or 1.5 (seconds)")
     if isinstance(length, timedelta):
         micros = length // timedelta(microseconds=1)
-    elif isinstance(length, int | float):
+    elif isinstance(length, int):
+        micros = length * MICROS
+    elif isinstance(length, float):
         if not math.isfinite(length):
             raise BadInput(f"{length!r} is no length of time; give a finite number of seconds")
         micros = round(length * MICROS)
@@ -45,10 +47,17 @@ def parse_duration(length: Duration) -> int:
     else:
         raise BadInput(f"{length!r} is no length of time; write it as '10m', a timedelta or seconds")
     if micros < 0:
-        raise BadTime(f"a length of time cannot be negative: {length!r}")
+        raise BadTime(f"a length of time cannot be negative: {_brief(length)}")
     if micros > DURATION_SECONDS_MAX * MICROS:
-        raise BadTime(f"{length!r} is longer than a century; is the unit right?")
+        raise BadTime(f"{_brief(length)} is longer than a century; is the unit right?")
     return micros
+
+
+def _brief(length: Duration) -> str:
+    try:
+        return repr(length)
+    except ValueError:  # a number of more digits than Python writes
+        return "the number given"
 
 
 def _parse_text(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -41,10 +42,15 @@ def parse(url: str) -> Options:
     parts = urlsplit(url)
     if parts.scheme != "sqlite" or parts.netloc or len(parts.path) < 2 or parts.fragment:
         raise BadStoreURL(f"{url!r} names no file; write sqlite:///shike.db or sqlite:////var/lib/shike.db")
+    path = unquote(parts.path[1:])
+    if path == ":memory:":
+        raise BadStoreURL(f"{url!r}: SQLite's own memory cannot be shared by threads; write memory://")
+    if "\0" in path or not _is_text(path):
+        raise BadStoreURL(f"{url!r} holds signs that no file name can have")
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     accept_loss = _yes(given, "accept_loss")
     options = Options(
-        path=Path(unquote(parts.path[1:])),
+        path=Path(path),
         synchronous=_synchronous(given.pop("synchronous", "full"), accept_loss=accept_loss),
         shared=_yes(given, "shared"),
         busy_seconds=_seconds(given.pop("busy_seconds", str(BUSY_SECONDS))),
@@ -59,6 +65,14 @@ def check_namespace(namespace: str) -> None:
     """Raises `BadSetting` for a namespace that cannot begin the name of a table."""
     if not _NAMESPACE.fullmatch(namespace):
         raise BadSetting(f"namespace {namespace!r} is not a short lower-case word (a-z, 0-9, _)")
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _synchronous(text: str, *, accept_loss: bool) -> Synchronous:
