@@ -28,6 +28,7 @@ SLOTS = 8
 CHAOS_SECONDS = 480.0
 DRAIN_SECONDS = 120.0
 STRIKES = 50
+HOUR_SHARE = 0.2
 AS_SHIPPED = Breed()
 AMBUSHES = {0: frozenset({"claim", "plan"}), 1: frozenset({"settle", "free", "close_session", "own"})}
 
@@ -121,6 +122,7 @@ class Cluster:
         self.store_process.context.run(self.rumours.attend, self.store)
         for machine in (*self.crew, *self.guests):
             machine.boot()
+        self._lose_an_hour()
         for strike in script(self._dice, len(self.crew), CHAOS_SECONDS, STRIKES):
             await asyncio.sleep(strike.at - self.loop.time())
             if self._until and any(line.startswith(self._until) for line in self.watch.violations):
@@ -187,6 +189,15 @@ class Cluster:
         self.weather.faults[strike.kind.value] += 1
         self.watch.note(f"{strike.kind.value} {machine.name} {strike.seconds:.3f} flavour={strike.flavour:.3f}")
 
+    def _lose_an_hour(self) -> None:
+        """In some worlds the store's clock stands an hour back for a while: then, and again when it is put right, all
+        leases and moments look wrong. Late enough to leave alone the operator's edits, whose instants are judged."""
+        if self._dice.random() < HOUR_SHARE:
+            begin, end = self._dice.uniform(400.0, 430.0), self._dice.uniform(435.0, 470.0)
+            for at, seconds in ((begin, -3600.0), (end, 3600.0)):
+                self.loop.call_at(at, self.store_clock.step, seconds)
+            self.weather.faults["lost hour"] += 1
+
     def _later(self, happening: Any) -> None:
         self._happenings.append(self.loop.create_task(happening))
 
@@ -218,6 +229,7 @@ class Cluster:
             read=lambda verb, *args: read(self.store, verb, *args),
             now=self.store_clock.wall(),
             seconds=self.loop.time(),
+            healed_seconds=CHAOS_SECONDS,
             healed_at=healed_at,
             faults=sum(self.weather.faults.values()),
             in_flight_max=self.in_flight_max,

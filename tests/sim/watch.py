@@ -320,6 +320,7 @@ class Watch:
                 self.object("P6", f"run {run_id} was freed from a session that did not hold it")
             else:
                 self._leave(page, State.DEAD if run_id in reply.dead else State.SCHEDULED)
+                page.eligible_at = min(page.eligible_at, self._wall())  # it was due once, whatever the clock says now
         for page in self._held_by(session):
             row = self._find(page.run_id)
             if row is not None and row.state in OVER:  # somebody had asked for it to stop
