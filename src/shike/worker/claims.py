@@ -155,8 +155,11 @@ class Claimer:
             self._wake.clear()
             fruitless = 0  # what is there may be over its share: then it waits until something ends
             while fruitless < len(self.queues) and self._may() and (wants := self._wants()):
+                for want in wants:  # now: what is told while the claim is on its way may not be in its answer
+                    self._hungry.pop(want.queue, None)
                 batch = await self._claim(wants)
                 if batch is None:
+                    self._still_hungry(wants)
                     break
                 fruitless = 0 if batch.runs else fruitless + 1
                 self._digest(batch, wants)
@@ -224,9 +227,8 @@ class Claimer:
         return None
 
     def _digest(self, batch: Batch, wants: tuple[Want, ...]) -> None:
-        if not (batch.more or self._unheard):
-            for want in wants:
-                self._hungry.pop(want.queue, None)
+        if batch.more or self._unheard:
+            self._still_hungry(wants)
         self._unheard = False
         if batch.runs:
             self._take(batch)  # first: a beat that names this number as received has to name its lease as held
@@ -234,6 +236,10 @@ class Claimer:
             self.number += 1
         elif batch.next_at:
             self._look_again(batch.next_at - batch.now)
+
+    def _still_hungry(self, wants: tuple[Want, ...]) -> None:
+        for want in wants:
+            self._hungry[want.queue] = None
 
     def _look_again(self, micros: int) -> None:
         """A wake-up came early, by the store's clock: this is the time left."""

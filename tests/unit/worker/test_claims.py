@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from shike.bounds import BAND_BACKLOG
 from shike.errors import BadInput, BadSetting
 from shike.model import Executor, State
+from shike.store.verbs import Batch, Claim
 from shike.worker.claims import QueueShare, divide
 from shike.worker.executor import Call
 from tests.unit.worker.world import World, run
@@ -210,6 +211,26 @@ def test_a_claim_whose_answer_was_lost_is_repeated_under_its_number() -> None:
         assert numbers.count(1) >= 2 and numbers == sorted(numbers)
         assert (await world.store.counts()).ended == {"SUCCESS": 4}, "and what else is there is asked for at once"
         assert worker.stale == 0
+
+    run(story)
+
+
+def test_work_that_comes_while_an_empty_answer_is_on_its_way_is_asked_for_at_once() -> None:
+    async def story(world: World) -> None:
+        world.task(Work().handler())
+        answer = world.store.claim
+
+        async def slow_to_tell(claim: Claim) -> Batch:
+            batch = await answer(claim)
+            await asyncio.sleep(0.3)
+            return batch
+
+        world.store.claim = slow_to_tell  # type: ignore[method-assign]
+        await world.worker()
+        await asyncio.sleep(0.1)
+        (run_id,) = await world.submit("work")
+        await asyncio.sleep(0.6)  # less than a beat, which would tell of it as well
+        await world.ended(run_id)
 
     run(story)
 
