@@ -22,7 +22,7 @@ from shike.events import (
     Emitter,
     Event,
 )
-from shike.model import Executor
+from shike.model import Executor, State
 from shike.runtime import Runtime
 from shike.scheduler.node import Node
 from shike.session import Member
@@ -147,12 +147,15 @@ class Engine:
             return
         events, names = self._events, self.worker.names if self.worker is not None else {}
         for ack, answer in zip(acks, answers, strict=True):
+            task = names.pop(ack.run_id, "")
             known = answer is Answer.ACCEPTED or answer is Answer.ALREADY
+            if known and ack.state is State.SCHEDULED:
+                continue  # given back or put off: nothing has ended
             events.emit(
                 Event(
                     event=RUN_ENDED if known else RUN_REFUSED,
                     run_id=str(ack.run_id),
-                    task=names.pop(ack.run_id, ""),
+                    task=task,
                     state=ack.state.name,
                     reason=ack.reason,
                 )

@@ -14,9 +14,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from shike.errors import BadInput
+
 log = logging.getLogger("shike.events")
 
-RUN_ENDED: Final = "run.ended"  # a worker's report was accepted: run_id, task, state, reason
+RUN_ENDED: Final = (
+    "run.ended"  # an attempt ended and the store took it: run_id, task, state, reason; FAILED is tried again
+)
 RUN_REFUSED: Final = "run.refused"  # a late report was refused: run_id, task
 WORKER_STARTED: Final = "worker.started"  # name: the worker
 WORKER_STOPPED: Final = "worker.stopped"
@@ -61,7 +65,7 @@ class Emitter:
     def on(self, name: str, listener: Listener) -> None:
         """Call `listener` for each event of that name; `*` means all."""
         if name != "*" and name not in NAMES:
-            raise ValueError(f"no event is called {name!r}; there are: {', '.join(NAMES)}")
+            raise BadInput(f"no event is called {name!r}; there are: {', '.join(NAMES)}")
         self._listeners.setdefault(name, []).append(listener)
 
     def wanted(self, name: str) -> bool:
