@@ -228,7 +228,7 @@ def test_work_that_comes_while_an_empty_answer_is_on_its_way_is_asked_for_at_onc
         world.store.claim = slow_to_tell  # type: ignore[method-assign]
         await world.worker()
         await asyncio.sleep(0.1)
-        (run_id,) = await world.submit("work")
+        (run_id,) = await world.submit("work", args=b'{"seconds":0}')
         await asyncio.sleep(0.6)  # less than a beat, which would tell of it as well
         await world.ended(run_id)
 
