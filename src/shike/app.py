@@ -225,6 +225,8 @@ class Shike:
         `count`, `expires`.
         """
         call = what.bind() if isinstance(what, Task) else what
+        if not isinstance(call, Call):
+            raise BadInput(f"{what!r} cannot be scheduled; give a task, or task.bind(…) with its arguments")
         schedule = schedule_of(
             name or call.definition.name,
             group,

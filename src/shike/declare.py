@@ -17,12 +17,15 @@ from shike.errors import BadInput, BadSetting, TriggerError
 from shike.model import NEVER, Misfire, Overlap, Schedule
 from shike.store.codec import Codec
 from shike.task import check_name, member
-from shike.trigger import AnyTrigger, Every, cron, decode, encode, every, once
+from shike.trigger import AnyTrigger, Every, Trigger, cron, decode, encode, every, once
 from shike.trigger.duration import parse_duration
 from shike.trigger.line import Line
 from shike.trigger.zone import tz_version
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)(?::-([^}]*))?\}")
+
+
+NUMBER_MAX = 1_000_000_000  # of what a schedule counts: one a second for thirty years
 
 
 class Policies(Struct, frozen=True, kw_only=True):
@@ -75,7 +78,9 @@ def one_trigger(
     if isinstance(trigger, str):
         cron_text = trigger
     if cron_text is not None:
-        return cron(configured(cron_text, values), tz=tz or "UTC")
+        if not isinstance(cron_text, str):
+            raise TriggerError(f"cron={cron_text!r} is no text, such as '30 2 * * *'")
+        return cron(configured(cron_text, values), tz="UTC" if tz is None else tz)
     if isinstance(every_text, str):
         every_text = configured(every_text, values)
     if isinstance(delay, str):
@@ -86,7 +91,8 @@ def one_trigger(
         return every(delay, initial_delay=initial_delay or 0, delay=True)
     if at is not None:
         return once(at)
-    assert trigger is not None and not isinstance(trigger, str)
+    if not isinstance(trigger, Trigger):
+        raise TriggerError(f"{trigger!r} is no trigger; write cron(…), every(…), once(…), or a cron text")
     return trigger
 
 
@@ -105,8 +111,9 @@ def schedule_of(
     window = _seconds("misfire_window", policies.misfire_window)
     if (misfire is Misfire.WITHIN) != (window > 0):
         raise BadInput(f"schedule {name!r}: misfire='within' and misfire_window go together")
-    if policies.overlap_max < 0 or policies.count < 0:
-        raise BadInput(f"schedule {name!r}: overlap_max and count cannot be negative")
+    for word, number in (("overlap_max", policies.overlap_max), ("count", policies.count)):
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= NUMBER_MAX:
+            raise BadInput(f"schedule {name!r}: {word}={number!r} is no whole number from 0 to {NUMBER_MAX:,}")
     full_name = f"{group}/{name}"
     repeat_seconds = trigger.interval_micros / MICROS if isinstance(trigger, Every) and trigger.delay else None
     schedule = Schedule(
@@ -125,7 +132,7 @@ def schedule_of(
         start_at=NEVER if policies.start is None else to_micros(policies.start),
         end_at=NEVER if policies.end is None else to_micros(policies.end),
         count=policies.count,
-        expires_seconds=_seconds("expires", policies.expires),
+        expires_seconds=_seconds("expires", policies.expires) or how.expires_seconds or definition.expires_seconds,
         options=pack_options(definition, how, repeat_seconds),
         owner=how.owner or definition.owner,
         tz_version=tz_version(),

@@ -126,3 +126,41 @@ def test_what_json_cannot_hold_is_refused_at_submit(value: Any) -> None:
     _, echo = make_app()
     with pytest.raises(BadArguments):
         echo.submit(value)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"cron": 5},
+        {"cron": ["* * * * *"]},
+        {"cron": "* * * * *", "tz": ""},
+        {"trigger": object()},
+        {"every": "5m", "cron": "* * * * *"},
+        {"cron": "* * * * *", "initial_delay": "5m"},
+        *({"every": "5m", word: value} for word in ("overlap_max", "count") for value in (-1, 1.5, "2", True, 10**30)),
+    ],
+)
+def test_a_schedule_that_no_store_could_read_again_is_refused(wish: dict[str, Any]) -> None:
+    app, echo = make_app()
+    with pytest.raises(BadInput):
+        app.schedule(echo, **wish)
+    assert app.schedules == []
+
+
+def test_only_tasks_and_their_calls_can_be_scheduled() -> None:
+    app, _ = make_app()
+    careless: list[Any] = ["echo", print, None]
+    for what in careless:
+        with pytest.raises(BadInput):
+            app.schedule(what, every="5m")
+
+
+def test_runs_of_a_schedule_expire_as_their_task_says() -> None:
+    app, echo = make_app()
+
+    @app.task(name="soon", expires="30s")
+    async def soon() -> None: ...
+
+    assert app.schedule(soon, every="5m").expires_seconds == 30
+    assert app.schedule(soon, every="5m", name="later", expires="1m").expires_seconds == 60
+    assert app.schedule(echo.options(expires="10s"), every="5m").expires_seconds == 10
