@@ -1,8 +1,9 @@
 """The one seam through which a process gets its clock, its randomness, and its background roles.
 
 Production and simulation run the same roles: only this object differs. A *role* is a coroutine function that runs
-until it is cancelled. A role that must go on while handlers hog the event loop is started `apart`: in production
-on a thread with an event loop of its own, in the simulator as one more task.
+until it is cancelled; should an error end it that nobody foresaw, it is called again. A role that must go on while
+handlers hog the event loop is started `apart`: in production on a thread with an event loop of its own, in the
+simulator as one more task.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from shike.bounds import SLEEP_SECONDS_MAX
 from shike.clock import Clock, SystemClock
 from shike.ids import Entropy, SystemEntropy
 
@@ -39,21 +41,24 @@ class Role(Protocol):
         ...
 
 
-class TaskRole:
-    """A role on the event loop of its starter. One that ends with an error is logged and reported."""
-
-    def __init__(self, function: RoleFunction, name: str, failed: Callable[[BaseException], None] | None) -> None:
-        self._failed = failed
-        self._name = name
-        self._task = asyncio.get_running_loop().create_task(self._run(function), name=f"shike:{name}")
-
-    async def _run(self, function: RoleFunction) -> None:
+async def _kept_up(function: RoleFunction, name: str, failed: Callable[[BaseException], None] | None) -> None:
+    """Begin a role again whenever an error ends it: a process that beats and does nothing would never be missed."""
+    while True:
         try:
             await function()
+            return
         except Exception as error:
-            log.exception("role %s ended with an error", self._name)
-            if self._failed is not None:
-                self._failed(error)
+            log.exception("role %s failed; it begins again", name)
+            if failed is not None:
+                failed(error)
+        await asyncio.sleep(SLEEP_SECONDS_MAX)
+
+
+class TaskRole:
+    """A role on the event loop of its starter."""
+
+    def __init__(self, function: RoleFunction, name: str, failed: Callable[[BaseException], None] | None) -> None:
+        self._task = asyncio.get_running_loop().create_task(_kept_up(function, name, failed), name=f"shike:{name}")
 
     async def stop(self) -> None:
         self._task.cancel()
@@ -65,6 +70,7 @@ class ThreadRole:
 
     def __init__(self, function: RoleFunction, name: str, failed: Callable[[BaseException], None] | None) -> None:
         self._function = function
+        self._name = name
         self._failed = failed
         self._home = asyncio.get_running_loop()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -76,21 +82,21 @@ class ThreadRole:
     def _main(self) -> None:
         try:
             asyncio.run(self._run())
-        except Exception as error:
-            log.exception("role %s ended with an error", self._thread.name)
-            if self._failed is not None and not self._home.is_closed():
-                self._home.call_soon_threadsafe(self._failed, error)
         finally:
             self._ready.set()
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.ensure_future(self._function())
+        self._task = asyncio.ensure_future(_kept_up(self._function, self._name, self._tell_home))
         self._ready.set()
         try:
             await self._task
         except asyncio.CancelledError:
             pass
+
+    def _tell_home(self, error: BaseException) -> None:
+        if self._failed is not None and not self._home.is_closed():
+            self._home.call_soon_threadsafe(self._failed, error)
 
     async def stop(self) -> None:
         self._ready.wait()
@@ -117,5 +123,6 @@ class Runtime:
         apart: bool = False,
         failed: Callable[[BaseException], None] | None = None,
     ) -> Role:
-        """Start a role on the running event loop, or apart from it. `failed` hears of an error that ended it."""
+        """Start a role on the running event loop, or apart from it. It goes on until it returns or is stopped: an error
+        is logged, told to `failed`, and after SLEEP_SECONDS_MAX the role begins again."""
         return (ThreadRole if apart else TaskRole)(function, name, failed)

@@ -211,6 +211,8 @@ class Member:
                 break
             except StoreError as error:
                 log.warning("cannot join again yet: %s", error)
-                await asyncio.sleep(BEAT_SECONDS)
+            except Exception:  # of whatever kind: a process without a session does nothing for ever
+                log.exception("cannot join again yet")
+            await asyncio.sleep(BEAT_SECONDS)
         for callback in self.on_joined:
             callback()
