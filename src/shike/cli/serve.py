@@ -165,7 +165,7 @@ class Service:
         assert worker is not None
         while True:
             rss = rss_bytes() if self._limits.max_rss_bytes else 0
-            why = should_recycle(self._limits, runs_done=worker.slots.done, rss_bytes=rss)
+            why = should_recycle(self._limits, runs_done=worker.slots.done, rss_bytes=rss, abandoned=worker.abandoned)
             if why:
                 self.stop(f"starting anew: {why}", again=not self._drain)
                 return

@@ -71,6 +71,7 @@ class TurnsPool:
     def __init__(self, kind: Executor) -> None:
         self.kind = kind
         self.size = 1
+        self.abandoned = 0
 
     async def run(self, call: Call) -> Any:
         handler = call.definition.handler

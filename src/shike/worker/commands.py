@@ -36,6 +36,7 @@ class CommandPool:
     """
 
     kind = Executor.COMMAND
+    abandoned = 0  # whatever runs here can be killed
 
     def __init__(self, size: int, allowed: bool, *, grace_seconds: float = KILL_GRACE_SECONDS) -> None:
         if not 1 <= size <= COMMANDS_MAX:

@@ -34,6 +34,7 @@ class Pool(Protocol):
 
     kind: Executor
     size: int
+    abandoned: int  # handlers that would not stop and were given up; they keep what they hold
 
     async def run(self, call: Call) -> Any:
         """The handler's value, or its exception. When the waiting task is cancelled, the handler is made to stop:

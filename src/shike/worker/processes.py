@@ -138,6 +138,7 @@ class ProcessPool:
     """
 
     kind = Executor.PROCESS
+    abandoned = 0  # whatever runs here can be killed
 
     def __init__(
         self,

@@ -213,7 +213,7 @@ class Slot:
         if not slots.valid():  # we slept past our lease: somebody else may be at it by now
             slots.ended(claimed, settle.given_back(claimed))
             return
-        started_at = slots.now()
+        started_at = max(slots.now(), granted_at)  # what we know of the store's clock may lag behind it
         if (run.expires_at or run.misfire_seconds) and not solo:  # what was rescued has started once
             reason = settle.refusal(claimed, started_at)
             if reason:
@@ -320,6 +320,6 @@ class Slot:
             self.slots.worker,
             context.claimed_at,
             context.started_at,
-            self.slots.now(),
+            max(self.slots.now(), context.started_at),
             tuple(context.steps) if context.steps else (),
         )

@@ -112,6 +112,11 @@ class Worker:
         member.on_joined.append(self._joined)
         self._unlisten = store.listen(self._hinted)
 
+    @property
+    def abandoned(self) -> int:
+        """Handlers that would not stop and were given up: each keeps its stack, and a thread if it had one."""
+        return self.slots.abandoned + sum(pool.abandoned for pool in self._pools.values())
+
     async def start(self) -> None:
         """Begin to claim. The member must have joined."""
         self._joined()

@@ -254,6 +254,7 @@ class Children:
     """Stands for a pool of child processes: what runs here cannot take the worker along."""
 
     kind = Executor.PROCESS
+    abandoned = 0
 
     def __init__(self, size: int) -> None:
         self.size = size
