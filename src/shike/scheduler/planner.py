@@ -77,8 +77,8 @@ class Planner:
                     continue
                 if await self._plan(planned, bucket, now):
                     pause = 0.0  # its new plan_at may lie within this very sweep
-            if len(found) == SCHEDULES_PER_LOOK:
-                pause = 0.0
+            if len(found) == SCHEDULES_PER_LOOK and found[-1].plan_at <= now:
+                pause = 0.0  # there may be more that is to be planned now
         return pause
 
     async def _plan(self, planned: Planned, bucket: Bucket, now: int) -> bool:
