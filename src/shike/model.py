@@ -287,6 +287,21 @@ class Planned(Struct, frozen=True, kw_only=True):
     deleted: bool = False
 
 
+class ScheduleVersion(Struct, frozen=True, kw_only=True):
+    """One version of a schedule, and the stretch of moments that it answers for: those in (since, until].
+
+    A made or edited schedule answers from its cursor of that instant on (NEVER: from where its line begins), until the
+    cursor of the instant in which it was edited again or deleted. For the version that stands that is the cursor.
+    """
+
+    schedule: Schedule
+    edited_at: int
+    since: int = NEVER
+    until: int = NEVER
+    ordinal: int = 0  # the number of the last moment up to `since`
+    stands: bool = True
+
+
 class Fate(StrEnum):
     """Why a row of the timetable has no run of its own, or what became of it."""
 

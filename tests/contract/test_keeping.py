@@ -8,7 +8,7 @@ import pytest
 
 from shike.errors import Conflict
 from shike.model import State
-from shike.store.base import Control
+from shike.store.base import TIMETABLE_FROM, Control
 from shike.store.guards import Absent, Entry
 from shike.store.hints import HintKind
 from tests.contract.world import World
@@ -149,6 +149,23 @@ async def test_the_timetable_is_dropped_last(world: World) -> None:
     await world.purge(dead_seconds=5 * DAY, success_seconds=DAY)
     rows = await world.store.timetable(NAME, 0, 1 << 60)
     assert [row.moment for row in rows] == [young.moment]
+    (since,) = await world.store.controls(TIMETABLE_FROM)
+    assert old.moment < int(since.value) == world.after(-5 * DAY)
+
+
+async def test_a_timetable_of_which_nothing_was_dropped_is_whole(world: World) -> None:
+    await world.planned_run(await world.schedule(), 1)
+    await world.purge(dead_seconds=5 * DAY)
+    assert await world.store.controls(TIMETABLE_FROM) == []
+
+
+async def test_from_when_the_timetable_is_whole_is_never_set_back(world: World) -> None:
+    schedule = await world.schedule()
+    for keep in (1, 5):
+        await world.planned_run(schedule, -9 * DAY)
+        assert await world.purge(dead_seconds=keep * DAY)
+        (since,) = await world.store.controls(TIMETABLE_FROM)
+        assert int(since.value) == world.after(-1 * DAY)
 
 
 async def test_a_live_run_is_never_dropped(world: World) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shike.errors import Conflict, NotFound
-from shike.model import Fate, Schedule, State
+from shike.model import Fate, Schedule, ScheduleVersion, State
 from shike.store.guards import Below
 from shike.store.hints import HintKind
 from tests.contract.world import World
@@ -157,6 +157,89 @@ async def test_listeners_hear_of_every_change(world: World) -> None:
     assert (await world.hint(HintKind.SCHEDULE)).name == NAME
     await world.store.control_schedule(NAME, paused=True)
     assert (await world.hint(HintKind.SCHEDULE)).name == NAME
+
+
+# ---------------------------------------------------------------- versions
+
+
+async def test_every_version_is_kept_with_the_moments_it_answers_for(world: World) -> None:
+    first = await world.schedule(trigger=b"one")
+    await world.planned_run(first, 5, ordinal=1)
+    await world.planned_run(first, 60, ordinal=2)
+    made_at = world.now
+    world.clock.advance(20)
+    second = await world.schedule(trigger=b"two")
+    edited_at = world.now
+    await world.planned_run(second, 30, ordinal=2)
+    assert await world.store.versions(NAME) == [
+        ScheduleVersion(schedule=first, edited_at=made_at, since=0, until=edited_at, ordinal=0, stands=False),
+        ScheduleVersion(schedule=second, edited_at=edited_at, since=edited_at, until=world.after(30), ordinal=1),
+    ]
+
+
+async def test_of_what_was_never_planned_there_is_nothing_to_answer_for(world: World) -> None:
+    await world.schedule()
+    world.clock.advance(20)
+    await world.schedule(args=b"new")
+    assert [(one.since, one.until) for one in await world.store.versions(NAME)] == [(0, 0), (0, 0)]
+
+
+async def test_the_same_definition_again_is_no_further_version(world: World) -> None:
+    await world.schedule()
+    await world.schedule()
+    with pytest.raises(Conflict):
+        await world.schedule(expect=7, args=b"new")
+    assert len(await world.store.versions(NAME)) == 1
+
+
+async def test_a_pause_is_no_new_version(world: World) -> None:
+    schedule = await world.schedule()
+    await world.planned_run(schedule, 60)
+    await world.store.control_schedule(NAME, paused=True)
+    await world.store.control_schedule(NAME, paused=False)
+    (version,) = await world.store.versions(NAME)
+    assert (version.until, version.stands) == (world.now, True)
+
+
+async def test_a_deletion_ends_the_last_version_where_it_happened(world: World) -> None:
+    first = await world.schedule()
+    await world.planned_run(first, 60)
+    world.clock.advance(20)
+    deleted_at = world.now
+    for _ in range(2):
+        await world.store.control_schedule(NAME, delete=True)
+        world.clock.advance(20)
+    again = await world.schedule()
+    assert [(one.schedule, one.since, one.until, one.stands) for one in await world.store.versions(NAME)] == [
+        (first, 0, deleted_at, False),
+        (again, 0, 0, True),
+    ]
+
+
+async def test_each_schedule_has_versions_of_its_own(world: World) -> None:
+    await world.schedule()
+    await world.schedule("other/one", args=b"other")
+    assert [one.schedule.args for one in await world.store.versions("other/one")] == [b"other"]
+    assert await world.store.versions("nobody/knows") == []
+
+
+async def test_versions_are_kept_as_long_as_the_rows_that_tell_of_them(world: World) -> None:
+    for args in (b"1", b"2", b"3"):
+        await world.schedule(args=args)
+        world.clock.advance(100)
+    await world.purge(dead_seconds=150)
+    assert [one.schedule.args for one in await world.store.versions(NAME)] == [b"2", b"3"]
+    world.clock.advance(1e6)
+    await world.purge(dead_seconds=150)
+    assert [one.schedule.args for one in await world.store.versions(NAME)] == [b"3"]
+
+
+async def test_versions_are_dropped_no_faster_than_wanted(world: World) -> None:
+    for args in (b"1", b"2", b"3"):
+        await world.schedule(args=args)
+    world.clock.advance(100)
+    assert [await world.purge(dead_seconds=10, rows_max=1) for _ in range(3)] == [1, 1, 0]
+    assert [one.schedule.version for one in await world.store.versions(NAME)] == [3]
 
 
 # ---------------------------------------------------------------- pause, resume, delete

@@ -78,6 +78,7 @@ class Twins:
             self.ask("gate_waiters", gate)
         for name in schedules:
             self.ask("timetable", name, 0, FOR_EVER)
+            self.ask("versions", name)
         for verb in ("schedules", "buckets", "counts"):
             self.ask(verb)
         self.ask("sessions", all=True)

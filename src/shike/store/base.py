@@ -17,7 +17,7 @@ Policies (retry, dedupe, overlap, catch-up) are no part of a store. They are com
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct, field
 
@@ -28,6 +28,7 @@ from shike.model import (
     Live,
     Planned,
     Schedule,
+    ScheduleVersion,
     Session,
     State,
     TimetableRow,
@@ -48,6 +49,8 @@ from shike.store.verbs import (
     Retention,
     Submitted,
 )
+
+TIMETABLE_FROM: Final = "timetable/from"  # a control row: UTC µs, in digits; none where nothing was ever dropped
 
 
 class Gated(Struct, frozen=True, gc=False):
@@ -126,6 +129,10 @@ class Query(Protocol):
 
     async def schedule(self, name: str) -> Planned | None: ...
     async def schedules(self) -> list[Planned]: ...
+    async def versions(self, name: str) -> list[ScheduleVersion]:
+        """Every version of a schedule that rows of the timetable may tell of, oldest first; deleted ones too."""
+        ...
+
     async def to_plan(self, low: int, high: int, until: int, limit: int) -> list[Planned]:
         """Schedules of these virtual buckets whose plan_at ≤ until (paused ones too), earliest first."""
         ...
@@ -255,7 +262,8 @@ class Store(Query, Protocol):
         ...
 
     async def purge(self, keep: Retention) -> int:
-        """Drop what is older than it has to be kept, at most `rows_max` rows or one partition; how much went."""
+        """Drop what is older than it has to be kept, at most `rows_max` rows or one partition; how much went.
+        The control row `TIMETABLE_FROM` tells from which instant on the timetable is still whole."""
         ...
 
     async def drop_dead(self, run_ids: Sequence[int]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from heapq import heappop
 
 from shike.errors import Conflict
-from shike.store.base import Control
+from shike.store.base import TIMETABLE_FROM, Control
 from shike.store.memory.tables import QUEUE_SWITCH, Tables, micros
 from shike.store.verbs import Retention
 
@@ -42,7 +42,7 @@ def purge(tables: Tables, keep: Retention) -> int:
     left -= _purge_sessions(tables, now - micros(keep.session_seconds), left)
     left -= tables.over.forget_before(now - micros(keep.success_seconds), left)
     left -= tables.dead.forget_before(now - micros(keep.dead_seconds), left)
-    left -= tables.timetable.forget_before(now - micros(keep.dead_seconds), left)
+    left -= _purge_timetable(tables, now - micros(keep.dead_seconds), left)
     tables.lanes.tidy()
     tables.suspects.tidy()
     return keep.rows_max - left
@@ -76,6 +76,31 @@ def _purge_sessions(tables: Tables, before: int, limit: int) -> int:
     for identity in old:
         del tables.sessions[identity]
     return len(old)
+
+
+def _purge_timetable(tables: Tables, before: int, limit: int) -> int:
+    """Rows, and the versions of schedules that no row that is left tells of."""
+    rows = tables.timetable.forget_before(before, limit)
+    if rows:
+        _whole_from(tables, before)
+    return rows + _purge_versions(tables, before, limit - rows)
+
+
+def _whole_from(tables: Tables, instant: int) -> None:
+    old = tables.controls.get(TIMETABLE_FROM)
+    if old is None or int(old.value) < instant:
+        put(tables, TIMETABLE_FROM, b"%d" % instant, None)
+
+
+def _purge_versions(tables: Tables, before: int, limit: int) -> int:
+    """Those that were replaced so long ago."""
+    dropped = 0
+    for name, versions in tables.versions.items():
+        replaced = max((place for place, one in enumerate(versions) if one.edited_at < before), default=0)
+        count = min(replaced, limit - dropped)
+        tables.versions[name] = versions[count:]
+        dropped += count
+    return dropped
 
 
 def drop_dead(tables: Tables, run_ids: Sequence[int]) -> int:

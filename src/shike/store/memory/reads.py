@@ -9,7 +9,7 @@ from itertools import chain, islice
 
 from msgspec.structs import replace
 
-from shike.model import IN_LANE, Ended, Live, Planned, Session, State, TimetableRow
+from shike.model import IN_LANE, Ended, Live, Planned, ScheduleVersion, Session, State, TimetableRow
 from shike.store.base import Control, Counts, Gated, RunFilter
 from shike.store.memory.tables import Tables
 
@@ -88,6 +88,11 @@ def _gated(row: Live) -> Gated:
 
 def schedules(tables: Tables) -> list[Planned]:
     return [tables.schedules[name] for name in sorted(tables.schedules)]
+
+
+def versions(tables: Tables, name: str) -> list[ScheduleVersion]:
+    known = tables.versions.get(name, [])
+    return [replace(one, until=tables.schedules[name].cursor) if one.stands else one for one in known]
 
 
 def to_plan(tables: Tables, low: int, high: int, until: int, limit: int) -> list[Planned]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
-from shike.model import Fate, Planned, Schedule, State
+from shike.model import Fate, Planned, Schedule, ScheduleVersion, State
 from shike.store.memory.submit import check_entry, timed, write_moment
 from shike.store.memory.tables import Tables
 from shike.store.verbs import Plan
@@ -24,8 +24,25 @@ def put_schedule(tables: Tables, schedule: Schedule, expect: int | None, plan_at
     created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
     schedule = replace(schedule, version=version, created_at=created_at)
     if old is None:  # it begins where its line begins, also if that has passed
-        return _keep(tables, Planned(schedule=schedule, plan_at=plan_at))
-    return _keep(tables, replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at))
+        planned = Planned(schedule=schedule, plan_at=plan_at)
+    else:
+        planned = replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at)
+    _begin_version(tables, planned, now)
+    return _keep(tables, planned)
+
+
+def _begin_version(tables: Tables, planned: Planned, now: int) -> None:
+    _end_version(tables, planned)
+    tables.versions.setdefault(planned.schedule.name, []).append(
+        ScheduleVersion(schedule=planned.schedule, edited_at=now, since=planned.cursor, ordinal=planned.ordinal)
+    )
+
+
+def _end_version(tables: Tables, planned: Planned) -> None:
+    """The version that stood answers for what was planned up to here, and for nothing more."""
+    versions = tables.versions.get(planned.schedule.name)
+    if versions and versions[-1].stands:
+        versions[-1] = replace(versions[-1], until=planned.cursor, stands=False)
 
 
 def _stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
@@ -50,6 +67,8 @@ def control_schedule(
         planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
     elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached
         planned = replace(planned, paused=False, reason="", resume_at=now, plan_at=now)
+    if delete:
+        _end_version(tables, planned)
     return _keep(tables, replace(planned, deleted=planned.deleted or delete))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from shike.bounds import CRASHES_MAX
 from shike.clock import Clock, SystemClock
 from shike.errors import BadSetting
-from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, Session, TimetableRow
+from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, ScheduleVersion, Session, TimetableRow
 from shike.store.base import Control, Counts, Gated, RunFilter
 from shike.store.guards import Entry
 from shike.store.hints import Hint
@@ -223,6 +223,10 @@ class MemoryStore:
     @atomic
     def schedules(self) -> list[Planned]:
         return reads.schedules(self._tables)
+
+    @atomic
+    def versions(self, name: str) -> list[ScheduleVersion]:
+        return reads.versions(self._tables, name)
 
     @atomic
     def to_plan(self, low: int, high: int, until: int, limit: int) -> list[Planned]:

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS, Clock
 from shike.ids import bucket_of, virtual_bucket
-from shike.model import Attempt, Bucket, Ended, Live, Planned, Run, Session, SessionState, State
+from shike.model import Attempt, Bucket, Ended, Live, Planned, Run, ScheduleVersion, Session, SessionState, State
 from shike.store.base import Control
 from shike.store.memory.gates import Gates
 from shike.store.memory.history import Digest, Shelf, Timetable
@@ -94,6 +94,7 @@ class Tables:
         self.receipts = 0  # runs in them
         self.token = 0  # the last fencing number
         self.schedules: dict[str, Planned] = {}
+        self.versions: dict[str, list[ScheduleVersion]] = {}  # oldest first
         self.buckets = {0: Bucket(low=0, high=virtual_buckets - 1)}
         self.controls: dict[str, Control] = {}
 

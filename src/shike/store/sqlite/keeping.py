@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from shike.clock import MICROS
 from shike.errors import Conflict
-from shike.store.base import Control
+from shike.store.base import TIMETABLE_FROM, Control
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import ended
 from shike.store.sqlite.records import listed
@@ -57,7 +57,7 @@ def purge(tx: Tx, keep: Retention) -> int:
     if left > 0:
         left -= drop_dead(tx, [run_id for (run_id,) in tx.all("dead_old", now - _micros(keep.dead_seconds), left)])
     if left > 0:
-        left -= tx.run("purge_timetable", now - _micros(keep.dead_seconds), left).rowcount
+        left -= _purge_timetable(tx, now - _micros(keep.dead_seconds), left)
     return keep.rows_max - left
 
 
@@ -102,6 +102,20 @@ def _drop_rows(tx: Tx, day: int, before: int, limit: int) -> int:
         tx.dated("history_delete", day, wanted)
         tx.run("attempts_forget", wanted)
     return len(ids)
+
+
+def _purge_timetable(tx: Tx, before: int, limit: int) -> int:
+    """Rows, and the versions of schedules that no row that is left tells of."""
+    rows = tx.run("purge_timetable", before, limit).rowcount
+    if rows:
+        _whole_from(tx, before)
+    return rows + tx.run("purge_versions", before, limit - rows).rowcount
+
+
+def _whole_from(tx: Tx, instant: int) -> None:
+    old = tx.one("control_find", TIMETABLE_FROM)
+    if old is None or int(old[1]) < instant:
+        put(tx, TIMETABLE_FROM, b"%d" % instant, None)
 
 
 def drop_dead(tx: Tx, run_ids: Sequence[int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
-from shike.model import Planned, Schedule, TimetableRow
+from shike.model import Planned, Schedule, ScheduleVersion, TimetableRow
 from shike.store.checks import check_entry
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import guards
@@ -31,8 +31,23 @@ def put_schedule(tx: Tx, schedule: Schedule, expect: int | None, plan_at: int) -
     created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
     schedule = replace(schedule, version=version, created_at=created_at)
     if old is None:  # it begins where its line begins, also if that has passed
-        return _keep(tx, Planned(schedule=schedule, plan_at=plan_at))
-    return _keep(tx, replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at))
+        planned = Planned(schedule=schedule, plan_at=plan_at)
+    else:
+        planned = replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at)
+    _begin_version(tx, planned, now)
+    return _keep(tx, planned)
+
+
+def _begin_version(tx: Tx, planned: Planned, now: int) -> None:
+    _end_version(tx, planned)
+    schedule = planned.schedule
+    name = tx.names.number(schedule.name)
+    tx.run("version_begin", name, schedule.version, planned.cursor, planned.ordinal, now, pack(schedule))
+
+
+def _end_version(tx: Tx, planned: Planned) -> None:
+    """The version that stood answers for what was planned up to here, and for nothing more."""
+    tx.run("version_end", planned.cursor, tx.names.number(planned.schedule.name))
 
 
 def _stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
@@ -56,6 +71,8 @@ def control_schedule(tx: Tx, name: str, paused: bool | None, reason: str, resume
         planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
     elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached
         planned = replace(planned, paused=False, reason="", resume_at=now, plan_at=now)
+    if delete:
+        _end_version(tx, planned)
     return _keep(tx, replace(planned, deleted=planned.deleted or delete))
 
 
@@ -71,6 +88,17 @@ def planned_of(row: Row) -> Planned:
         schedule=unpack_schedule(body), cursor=cursor, ordinal=ordinal, plan_at=plan_at, paused=bool(paused),
         reason=reason, resume_at=resume_at, deleted=bool(deleted),
     )  # fmt: skip
+
+
+def versions(tx: Tx, name: str) -> list[ScheduleVersion]:
+    """`Query.versions`."""
+    return [
+        ScheduleVersion(
+            schedule=unpack_schedule(body), since=since, until=until, stands=bool(stands), ordinal=ordinal,
+            edited_at=edited_at,
+        )
+        for since, until, stands, ordinal, edited_at, body in tx.all("versions", tx.names.seen(name))
+    ]  # fmt: skip
 
 
 def _keep(tx: Tx, planned: Planned) -> Planned:

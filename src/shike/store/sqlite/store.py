@@ -14,7 +14,7 @@ from shike.bounds import CRASHES_MAX
 from shike.clock import Clock, SystemClock
 from shike.errors import BadSetting, StoreUnavailable
 from shike.ids.forks import FORKS
-from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, Session, TimetableRow
+from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, ScheduleVersion, Session, TimetableRow
 from shike.store.base import Control, Counts, Gated, RunFilter
 from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
@@ -318,6 +318,9 @@ class SQLiteStore:
 
     async def schedules(self) -> list[Planned]:
         return await self._read(reads.schedules)
+
+    async def versions(self, name: str) -> list[ScheduleVersion]:
+        return await self._read(schedules.versions, name)
 
     async def to_plan(self, low: int, high: int, until: int, limit: int) -> list[Planned]:
         return await self._read(reads.to_plan, low, high, until, limit)

@@ -149,6 +149,17 @@ create table {ns}_schedule (
 );
 create index {ns}_schedule_plan_at on {ns}_schedule (plan_at) where deleted = 0;
 
+create table {ns}_version (          -- every version of a schedule, with the moments in (since, until] that it answers for
+    name integer not null,
+    version integer not null,
+    since integer not null,
+    until integer,                   -- null: it stands, up to the schedule's cursor
+    ordinal integer not null,
+    edited_at integer not null,
+    body blob not null,              -- the `Schedule`, packed
+    primary key (name, version)
+) without rowid;
+
 create table {ns}_timetable (
     schedule integer not null,
     moment integer not null,

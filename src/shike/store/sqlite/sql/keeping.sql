@@ -30,6 +30,14 @@ delete from {ns}_timetable where (schedule, moment) in (
     select schedule, moment from {ns}_timetable where until < ? order by until limit ?
 );
 
+-- name: purge_versions
+-- Those that were replaced so long ago.
+delete from {ns}_version where (name, version) in (
+    select v.name, v.version from {ns}_version v
+    where exists (select 1 from {ns}_version s where s.name = v.name and s.version > v.version and s.edited_at < ?)
+    order by v.name, v.version limit ?
+);
+
 -- name: history_old
 select id from {ns}_history_{day} where ended_at < ? order by ended_at limit ?;
 

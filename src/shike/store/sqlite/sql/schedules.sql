@@ -22,6 +22,17 @@ select version, cursor, ordinal, plan_at, paused, reason, resume_at, deleted, bo
 select version, cursor, ordinal, plan_at, paused, reason, resume_at, deleted, body from {ns}_schedule
 where deleted = 0 and plan_at <= ? order by plan_at, text;
 
+-- name: version_begin
+insert into {ns}_version (name, version, since, until, ordinal, edited_at, body) values (?, ?, ?, null, ?, ?, ?);
+
+-- name: version_end
+update {ns}_version set until = ? where name = ? and until is null;
+
+-- name: versions
+select v.since, coalesce(v.until, s.cursor), v.until is null, v.ordinal, v.edited_at, v.body
+from {ns}_version v join {ns}_schedule s on s.name = v.name
+where v.name = ? order by v.version;
+
 -- name: runs_of_schedule
 select id from {ns}_run where schedule = ? and schedule > 0;
 
