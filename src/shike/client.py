@@ -32,6 +32,7 @@ R = TypeVar("R")
 
 SUBMIT_TRIES = 5
 RETRY_SECONDS = 0.1
+RETIRE_LOOK_SECONDS = 0.05
 
 
 class Client:
@@ -49,7 +50,7 @@ class Client:
         self._store: Store | None = None
         self._ids: RunIds | None = None
         self._home: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._background: _Background | None = None
         self._waits: dict[int, list[asyncio.Future[None]]] = {}
         self._unlisten: Callable[[], None] | None = None
         self._opening: asyncio.Lock | None = None
@@ -76,54 +77,56 @@ class Client:
 
     async def settle_here(self) -> Store:
         """Make the running loop the home and open the store: what starting an app does."""
-        if self._home is not asyncio.get_running_loop():
+        here = asyncio.get_running_loop()
+        if self._home is not here:
             if self._home is not None and self._store is not None and not self._store.any_thread:
                 return await self._elsewhere(self._opened())
-            self._home = asyncio.get_running_loop()
+            with self._lock:
+                self._move(here, None)
         return await self._opened()
+
+    def _move(self, home: asyncio.AbstractEventLoop, background: _Background | None) -> None:
+        """Live on another loop from here on: hints have to come there. What waits on the old one may finish."""
+        if self._unlisten is not None:
+            self._unlisten()
+        if self._background is not None:
+            self._background.retire()
+        if self._store is not None and not self._store.any_thread:
+            self._store = None
+        self._home, self._background, self._unlisten, self._opening = home, background, None, None
 
     async def close(self) -> None:
         """Let go of the store. The next call opens it again."""
-        store, self._store = self._store, None
+        store, background = self._store, self._background
         if self._unlisten is not None:
             self._unlisten()
+        self._reset()
         if store is not None:
             await store.close()
-        thread, home = self._thread, self._home
-        self._reset()
-        if thread is not None and home is not None and home is not asyncio.get_running_loop():
-            home.call_soon_threadsafe(home.stop)
+        if background is not None:
+            background.retire()
 
     def close_sync(self) -> None:
         """As `close`, from sync code."""
-        if self._home is None or self._store is None:
+        if self._store is None:
             return
-        home, thread = self._home, self._thread
-        asyncio.run_coroutine_threadsafe(self._close_at_home(), home).result()
-        if thread is not None:
-            home.call_soon_threadsafe(home.stop)
-            thread.join()
-        self._reset()
-
-    async def _close_at_home(self) -> None:
-        if self._unlisten is not None:
-            self._unlisten()
-        if self._store is not None:
-            await self._store.close()
+        self._home_loop()  # the one it was opened on may be over
+        background = self._background
+        self.sync(self.close())
+        if background is not None:
+            background.join()
 
     def _home_loop(self) -> asyncio.AbstractEventLoop:
         """The loop where the store lives; a background thread is started for it if there is none."""
         with self._lock:
             if self._home is None or self._home.is_closed():
-                loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=_serve, args=(loop,), name="shike:client", daemon=True)
-                self._thread.start()
-                self._home = loop
-                self._store = None if self._store is None or not self._store.any_thread else self._store
+                background = _Background()
+                self._move(background.loop, background)
+            assert self._home is not None
             return self._home
 
     async def _opened(self) -> Store:
-        if self._store is not None:
+        if self._store is not None and self._unlisten is not None:
             return self._store
         if self._opening is None:
             self._opening = asyncio.Lock()
@@ -131,8 +134,9 @@ class Client:
             if self._store is None:
                 store = self._make_store()
                 await store.open()
-                self._unlisten = store.listen(self._hinted)
                 self._store = store
+            if self._unlisten is None:
+                self._unlisten = self._store.listen(self._hinted)
         return self._store
 
     async def store(self) -> Store:
@@ -296,10 +300,12 @@ class Client:
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is not HintKind.ENDED or not self._waits:
             return
-        for run_id in self._waits.keys() & set(hint.run_ids):
-            for told in self._waits[run_id]:
-                if not told.done():
-                    told.set_result(None)
+        for run_id in hint.run_ids:
+            for told in self._waits.get(run_id, ()):
+                try:  # it may wait on a loop that was home before
+                    told.get_loop().call_soon_threadsafe(_tell, told)
+                except RuntimeError:
+                    pass  # that loop is closed
 
 
 def _words(live: Live) -> str:
@@ -318,12 +324,38 @@ def _checked(calls: Iterable[Call[R]]) -> list[Call[R]]:
     return listed
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
+def _tell(told: asyncio.Future[None]) -> None:
+    if not told.done():
+        told.set_result(None)
+
+
+class _Background:
+    """An event loop on a thread of its own, for code that has none."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="shike:client", daemon=True)
+        self._thread.start()
+
+    def retire(self) -> None:
+        """End once nothing waits on it any more."""
+        self.loop.call_soon_threadsafe(self._end_if_idle)
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+    def _end_if_idle(self) -> None:
+        if asyncio.all_tasks(self.loop):
+            self.loop.call_later(RETIRE_LOOK_SECONDS, self._end_if_idle)
+        else:
+            self.loop.stop()
 
 
 _clients: weakref.WeakSet[Client] = weakref.WeakSet()
