@@ -167,6 +167,8 @@ def _judge_timetable(world: World, schedule: Expected) -> None:
         return
     wanted: set[int] = set()
     for span in schedule.spans:
+        if span.runs and span.end < horizon:  # what had run before the store's clock was stepped back, and edited then
+            wanted.update(moments(span.what, span.end, span.end + round(STORE_STEP_SECONDS * MICROS)))
         for moment in moments(span.what, span.start, min(span.end, horizon)):
             at = f"moment {(moment - schedule.spans[0].start) / MICROS:.6f} s of {schedule.name}"
             if span.runs:

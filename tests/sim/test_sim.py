@@ -36,13 +36,13 @@ def test_a_seed_that_once_failed_stays_mended(seed: int) -> None:
     assert not total.bad, "\n".join(describe(total.bad[0]))
 
 
-def test_a_seed_is_not_quiet() -> None:
+def test_the_weather_is_rough() -> None:
     """Were the faults lost by mistake, nothing else here would notice."""
-    total = sweep([0])
+    total = sweep(range(3))
     assert total.faults.keys() >= {"kill", "pause", "partition", "skew", "lost answer", "slow call", "late commit"}
-    assert total.faults.total() >= 50
-    assert total.firings > 300
-    assert total.rescues > 0
+    assert total.faults.total() >= 3 * 50
+    assert total.firings > 3 * 1_000
+    assert total.rescues > 3 * 5
 
 
 def test_the_same_seed_tells_the_same_story_whatever_the_hash_seed() -> None:
