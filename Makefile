@@ -33,7 +33,7 @@ test: $(VENV)/.dev  ## all tests, the slow ones too
 	$(RUN) pytest
 
 check: $(VENV)/.dev format lint types imports  ## everything a commit has to pass, in ≤ 90 s
-	$(RUN) pytest -m "not slow" -n 2
+	SHIKE_SIM_SEEDS=40 $(RUN) pytest -m "not slow" -n 2
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check --quiet .
