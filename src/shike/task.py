@@ -117,8 +117,11 @@ class Definition:
         return payload
 
     def decode_result(self, payload: bytes) -> Any:
-        """The return value again, as the handler's return annotation says."""
-        return self._shape.decode_result(payload)
+        """The return value again, as the handler's return annotation says; raises `BadArguments` if it said wrong."""
+        try:
+            return self._shape.decode_result(payload)
+        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+            raise BadArguments(f"the result of task {self.name!r} is not what it says it returns: {error}") from error
 
 
 def check_name(what: str, name: str) -> None:
