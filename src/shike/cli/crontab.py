@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from dataclasses import dataclass
@@ -123,7 +122,7 @@ def _show(found: Crontab, options: Options) -> None:
 
 def _run(entries: list[CronEntry], options: Options) -> int:
     from shike.cli.crontab_app import app_of
-    from shike.cli.serve import Service
+    from shike.cli.serve import Service, serve
     from shike.settings import store_url
     from shike.worker.recycle import Limits
 
@@ -149,5 +148,5 @@ def _run(entries: list[CronEntry], options: Options) -> int:
         as_json=options.json,
         begin=begin,
     )
-    asyncio.run(service.run())
+    serve(service)
     return FINE

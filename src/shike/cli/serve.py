@@ -7,11 +7,12 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shike.bounds import LEASE_SECONDS
+from shike.bounds import KILL_GRACE_SECONDS, LEASE_SECONDS
 from shike.cli.live import Screen
 from shike.cli.logs import start_logging
 from shike.cli.status import Status
@@ -129,6 +130,7 @@ class Service:
         return tuple(QueueShare.parse(text) for text in named)
 
     def _pools(self) -> dict[Executor, Pool]:
+        from shike.worker.load import located
         from shike.worker.pools import pools_for
 
         settings = self._loaded.settings
@@ -137,7 +139,7 @@ class Service:
         return pools_for(
             settings.slots,
             threads=settings.threads,
-            app_path=settings.app,
+            app_path=located(settings.app),  # a handler may change the folder that it is relative to
             processes=settings.processes,
             allow_commands=settings.allow_commands,
         )
@@ -195,6 +197,28 @@ class Service:
             self.stop(f"{number.name} received")
         elif now - self._signalled_at >= ECHO_SECONDS:
             os._exit(128 + number)  # leases are rescued: the lock file shows at once that we are gone
+
+
+def serve(service: Service) -> None:
+    """Run it, then end or start anew. What a handler that would not stop still holds up is left behind: its run was
+    given up long ago, and an event loop waits for its tasks and threads for ever."""
+    with asyncio.Runner() as runner:
+        again = runner.run(service.run())
+        left_behind = threading.Timer(KILL_GRACE_SECONDS, _leave, (again,))
+        left_behind.daemon = True
+        left_behind.start()
+    left_behind.cancel()
+    if again:
+        start_anew()
+
+
+def _leave(again: bool) -> None:
+    log.warning("a handler that was given up keeps this process from ending: leaving it behind")
+    if again:
+        start_anew()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(os.EX_OK)
 
 
 def start_anew() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from dataclasses import dataclass
 from typing import Annotated
@@ -59,7 +58,7 @@ def worker(app: str | None = None, /, *, options: Working | None = None) -> int:
 
 
 def _serve(options: Serving, app_path: str | None, *, scheduler: bool, worker: bool) -> int:
-    from shike.cli.serve import Service, start_anew
+    from shike.cli.serve import Service, serve
     from shike.cli.size import parse_size
     from shike.worker.recycle import Limits
 
@@ -82,7 +81,5 @@ def _serve(options: Serving, app_path: str | None, *, scheduler: bool, worker: b
         drain=options.drain,
         as_json=options.json,
     )
-    again = asyncio.run(service.run())
-    if again:
-        start_anew()
+    serve(service)
     return os.EX_OK

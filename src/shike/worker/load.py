@@ -34,6 +34,12 @@ def load_app(app_path: str) -> Any:
     return _attribute_of(module, attribute or ATTRIBUTE, app_path)
 
 
+def located(app_path: str) -> str:
+    """The same app, also from another folder: the path of a file becomes absolute."""
+    name, colon, attribute = app_path.partition(":")
+    return f"{Path(name).absolute()}{colon}{attribute}" if name.endswith(".py") else app_path
+
+
 def tasks_of(app: Any, app_path: str) -> Mapping[str, Definition]:
     """The tasks of a loaded app; raises `ImportFailed` if it has none to offer."""
     tasks = getattr(app, "tasks", None)

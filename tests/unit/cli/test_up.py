@@ -36,6 +36,35 @@ VALUE = 1
 app.schedule(quick, every="0.2s")
 """
 
+STUBBORN = """
+import asyncio
+from shike import Shike
+
+app = Shike("sqlite:///stay.db?synchronous=normal")
+
+@app.task(name="stay", timeout="0.1s")
+async def stay() -> None:
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+"""
+MOVER = """
+import os
+from shike import Shike
+
+app = Shike("sqlite:///mover.db?synchronous=normal")
+
+@app.task(name="move")
+async def move() -> None:
+    os.chdir("/")
+    await away.submit()
+
+@app.task(name="away", executor="process")
+def away() -> None: ...
+"""
+
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -210,3 +239,23 @@ def test_the_demo_has_something_to_show_and_stops_cleanly(start: Start, shell: S
     runs = shell("runs", "list", "--store", "sqlite:///shike-demo.db", "--limit", "500", "--json").json["runs"]
     assert {"orders.arrive", "report.sales", "prices.fetch", "stock.count"} <= {run["task"] for run in runs}
     assert shell("audit", "--from", "1h ago", "--store", "sqlite:///shike-demo.db").code == 0
+
+
+def test_a_handler_that_will_not_stop_does_not_keep_the_process_from_ending(
+    folder: Path, start: Start, shell: Shell
+) -> None:
+    (folder / "stubborn.py").write_text(STUBBORN)
+    assert shell("submit", "stay", "--app", "stubborn.py").code == 0
+    process = start("up", "stubborn.py", "--plain", "--drain")
+    assert "leaving it behind" in end(process)
+    assert process.returncode == os.EX_OK
+
+
+def test_a_handler_that_changes_the_folder_changes_neither_the_store_nor_what_children_import(
+    folder: Path, start: Start, shell: Shell
+) -> None:
+    (folder / "mover.py").write_text(MOVER)
+    assert shell("submit", "move", "--app", "mover.py").code == 0
+    out = end(start("up", "mover.py", "--plain", "--drain"))
+    assert "2 success" in out
+    assert shell("runs", "list", "--store", "sqlite:///mover.db", "--state", "success", "--json").out.count('"id"') == 2

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
@@ -89,7 +90,8 @@ class SQLiteStore:
             raise BadSetting(f"virtual_buckets={virtual_buckets}: a store has 1, 64 or 256")
         check_namespace(namespace)
         self.url = where if isinstance(where, str) else f"sqlite:///{where}"
-        self._options = parse(where) if isinstance(where, str) else Options(path=where)
+        options = parse(where) if isinstance(where, str) else Options(path=where)
+        self._options = replace(options, path=options.path.absolute())  # whoever changes the folder, the file stays
         self.clock = clock or SystemClock()
         self.namespace = namespace
         self.virtual_buckets = virtual_buckets or 1
@@ -98,8 +100,7 @@ class SQLiteStore:
         self._opening = threading.Lock()
         self._writer: StoreThread | None = None
         self._reader: StoreThread | None = None
-        path = self._options.path.absolute()
-        self._path = path
+        self._path = path = self._options.path
         self._folder = path.with_name(f"{path.name}-shike")
         self._liveness = Liveness(self._folder)
         self._wakeup: Wakeup | None = None
