@@ -160,17 +160,19 @@ class Shike:
     ) -> Task[..., Any]:
         """Register a program as a task: `app.command("dump", ["pg_dump", "{db}"]).submit(db="shop")`.
 
-        Each `{name}` becomes one argument as it is; there is no shell. Workers run commands only if they were
-        started with commands allowed. The environment tells SHIKE_RUN_ID, SHIKE_TOKEN and SHIKE_ATTEMPT.
+        Each `{name}` becomes one argument as it is, and a call has to give just these names; there is no shell. Workers
+        run commands only if they were started with commands allowed. The environment tells SHIKE_RUN_ID, SHIKE_TOKEN
+        and SHIKE_ATTEMPT.
         """
         if not argv or isinstance(argv, str) or not all(map(_is_word, argv)):
             raise BadInput(f"command {name!r}: argv is a list of at least one text, as in ['ls', '-l']")
 
-        def named(**arguments: str) -> None: ...
+        from shike.worker.command import takes  # only a program with commands needs it
 
+        handler = takes(argv)
         definition = Definition(
             name,
-            named,
+            handler,
             executor=Executor.COMMAND,
             queue=queue,
             band=check_band(band),
@@ -180,7 +182,7 @@ class Shike:
             argv=tuple(argv),
         )
         self._add(definition)
-        return Task(self.client, definition, named)
+        return Task(self.client, definition, handler)
 
     def _add(self, definition: Definition) -> None:
         if definition.name in self.tasks:

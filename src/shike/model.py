@@ -139,7 +139,7 @@ class Run(Struct, frozen=True, array_like=True, gc=False):
     version: int
     id: int
     task: str
-    args: bytes = b""  # JSON `[[positional…], {named…}]`, through the codec
+    args: bytes = b""  # a JSON object of the arguments by name, through the codec
     queue: str = "default"
     band: int = BAND_DEFAULT
     due_at: int = NEVER  # the promise: lateness is measured from it

@@ -307,6 +307,15 @@ async def test_how_often_a_run_may_kill_is_a_setting(world: World) -> None:
     assert (await world.ended(run_id)).reason == "poison: killed 1 processes"
 
 
+async def test_options_that_cannot_be_read_stop_nobodys_rescue(world: World) -> None:
+    await world.session()
+    newer = await world.started(options=b'{"on_unknown":"a word of a later version"}')
+    other = await world.started()
+    await world.bury()
+    freed = await world.store.free("worker", 10)
+    assert freed.requeued == (newer.run.id, other.run.id), "whoever gets the first next refuses it before it begins"
+
+
 @pytest.mark.parametrize(
     ("on_unknown", "reason"),
     [(OnUnknown.FAIL, "unknown outcome"), (OnUnknown.ASK, "unknown outcome: ask"), (OnUnknown.REPEAT, None)],

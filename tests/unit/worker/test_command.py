@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shike.app import Shike
 from shike.errors import BadArguments
 from shike.model import Executor, Run
 from shike.task import Definition
@@ -88,6 +89,16 @@ def test_an_argv_alone_says_which_arguments_a_call_must_have() -> None:
             dump.encode((), wrong)
     with pytest.raises(BadArguments):
         dump.encode(("shop", "x"), {})
+
+
+def test_a_call_that_names_other_arguments_than_the_argv_is_refused_when_it_is_submitted() -> None:
+    dump = Shike("memory://").command("dump", ["pg_dump", "--", "{db}"])
+    assert dump.bind(db="shop").payload == b'{"db":"shop"}'
+    for wrong in ({}, {"dp": "shop"}, {"db": "shop", "level": 3}):
+        with pytest.raises(BadArguments):
+            dump.bind(**wrong)
+    with pytest.raises(BadArguments):
+        dump.bind("shop")
 
 
 def test_a_handler_may_put_the_command_together() -> None:

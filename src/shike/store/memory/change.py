@@ -4,34 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shike.bounds import BANDS
-from shike.clock import WALL_MAX
-from shike.errors import BadInput, BadTime
 from shike.model import TERMINAL, Live, State, may_move
+from shike.store.checks import check_move
 from shike.store.memory.submit import holds, take
 from shike.store.memory.tables import Tables
 from shike.store.verbs import Answer, Move
 
-TARGETS = frozenset({State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD})
-
 
 def move(tables: Tables, moves: Sequence[Move]) -> list[Answer]:
     for wanted in moves:
-        _check(wanted)
+        check_move(wanted)
     now = tables.now()
     answers = [_move_one(tables, wanted, now) for wanted in moves]
     tables.over.trim()
     tables.dead.trim()
     return answers
-
-
-def _check(wanted: Move) -> None:
-    if wanted.to not in TARGETS:
-        raise BadInput(f"nobody but its worker can make a run {wanted.to.name}")
-    if wanted.band is not None and not 0 <= wanted.band < BANDS:
-        raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
-    if wanted.run_at is not None and not 0 <= wanted.run_at <= WALL_MAX:
-        raise BadTime(f"run {wanted.run_id} cannot run before 1970 or after 9999")
 
 
 def _move_one(tables: Tables, wanted: Move, now: int) -> Answer:

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
 from shike.model import Fate, Planned, Schedule, ScheduleVersion, State
-from shike.store.memory.submit import check_entry, timed, write_moment
+from shike.store.checks import check_entry
+from shike.store.memory.submit import timed, write_moment
 from shike.store.memory.tables import Tables
 from shike.store.verbs import Plan
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
 from msgspec.structs import replace
 
 from shike.errors import Conflict, NotFound, SessionClosed
-from shike.model import RECORD_VERSION, Attempt, Bucket, Live, OnUnknown, Options, Session, SessionState, State
+from shike.model import RECORD_VERSION, Attempt, Bucket, Live, Session, SessionState, State
+from shike.store.lost import lost
 from shike.store.memory.tables import LeaseRow, SessionRow, Tables, micros, pack_attempt
 from shike.store.verbs import Beat, BeatReply, Freed, NewSession
-
-_options = msgspec.json.Decoder(Options)
 
 
 def open_session(tables: Tables, new: NewSession) -> Session:
@@ -128,9 +126,9 @@ def free(tables: Tables, identity: str, limit: int) -> Freed:
 
 def _rescue(tables: Tables, row: SessionRow, lease: LeaseRow, live: Live, now: int) -> State:
     """Its process died with it: write the attempt down and decide what that means. Says what it became."""
-    tables.write_attempt(live.run.id, _lost(row, lease, live, now))
+    tables.write_attempt(live.run.id, _lost_attempt(row, lease, live, now))
     live.crashes += lease.solo
-    state, reason = _verdict(tables, live)
+    state, reason = lost(live.run.options, live.cancel, live.crashes, tables.crashes_max)
     if state is State.SCHEDULED:
         live.state = state
         live.suspect = True
@@ -140,20 +138,7 @@ def _rescue(tables: Tables, row: SessionRow, lease: LeaseRow, live: Live, now: i
     return state
 
 
-def _verdict(tables: Tables, live: Live) -> tuple[State, str]:
-    if live.crashes >= tables.crashes_max:
-        return State.DEAD, f"poison: killed {live.crashes} processes"
-    options = live.run.options
-    match _options.decode(options).on_unknown if options else None:
-        case OnUnknown.FAIL:
-            return State.DEAD, "unknown outcome"
-        case OnUnknown.ASK:
-            return State.DEAD, "unknown outcome: ask"
-        case _:
-            return (State.CANCELLED, live.cancel) if live.cancel else (State.SCHEDULED, "")
-
-
-def _lost(row: SessionRow, lease: LeaseRow, live: Live, now: int) -> bytes:
+def _lost_attempt(row: SessionRow, lease: LeaseRow, live: Live, now: int) -> bytes:
     return pack_attempt(
         Attempt(
             RECORD_VERSION,

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shike.bounds import DURATION_SECONDS_MAX
-from shike.errors import BadInput, BadTime
-from shike.model import RECORD_VERSION, Attempt, Live, State, may_move
-from shike.store.memory.submit import apply, check_effect
+from shike.model import RECORD_VERSION, Attempt, Live, State
+from shike.store.checks import OUTCOMES, check_ack
+from shike.store.memory.submit import apply
 from shike.store.memory.tables import LeaseRow, Tables, micros, pack_attempt
 from shike.store.verbs import Ack, Answer
 
-OUTCOMES = frozenset(state for state in State if may_move(State.RUNNING, state))
 COMES_BACK = frozenset({State.FAILED, State.SCHEDULED})
 
 
 def settle(tables: Tables, session: str, acks: Sequence[Ack]) -> list[Answer]:
     for ack in acks:
         if ack.state not in OUTCOMES or ack.delay_seconds or ack.effects:
-            _check(ack)
+            check_ack(ack)
     now = tables.now()
     row = tables.sessions.get(session)
     is_open = row is not None and row.is_open
@@ -35,15 +33,6 @@ def settle(tables: Tables, session: str, acks: Sequence[Ack]) -> list[Answer]:
     tables.over.trim()
     tables.dead.trim()
     return answers
-
-
-def _check(ack: Ack) -> None:
-    if ack.state not in OUTCOMES:
-        raise BadInput(f"a running run cannot become {ack.state.name}")
-    if not 0 <= ack.delay_seconds <= DURATION_SECONDS_MAX:
-        raise BadTime(f"a delay of {ack.delay_seconds} s lies in the past or beyond a century")
-    for effect in ack.effects:
-        check_effect(effect)
 
 
 def _accept(tables: Tables, lease: LeaseRow, live: Live, ack: Ack, now: int) -> None:

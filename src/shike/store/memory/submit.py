@@ -8,10 +8,9 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from shike.bounds import ARGS_BYTES_MAX, BANDS, DURATION_SECONDS_MAX, SUBMIT_BATCH_MAX
-from shike.clock import WALL_MAX
-from shike.errors import BadInput, BadTime, Conflict, TooLarge
+from shike.errors import Conflict
 from shike.model import Fate, Run, TimetableRow
+from shike.store.checks import check_entries
 from shike.store.following import following
 from shike.store.guards import Absent, Below, Effect, Entry, Guard, Insert, PlanNext, Replayed
 from shike.store.memory.tables import Remembered, Tables, micros
@@ -19,48 +18,16 @@ from shike.store.verbs import Submitted
 
 
 def submit(tables: Tables, entries: Sequence[Entry], repeat: bool) -> list[Submitted]:
-    if len(entries) > SUBMIT_BATCH_MAX:
-        raise TooLarge("too many runs in one step", size=len(entries), limit=SUBMIT_BATCH_MAX)
-    for entry in entries:
-        check_entry(entry)
+    check_entries(entries)
     _check_ids(tables, entries, repeat)
     now = tables.now()
     return [_submit_one(tables, entry, now) for entry in entries]
 
 
-def check_entry(entry: Entry) -> None:
-    """Whether this can be stored at all; raises `BadInput`."""
-    run = entry.run
-    if not 0 < run.id < 1 << 63:
-        raise BadInput(f"run id {run.id} is not a positive 63-bit number")
-    if len(run.args) > ARGS_BYTES_MAX:
-        raise TooLarge(f"the arguments of {run.task} are too large", size=len(run.args), limit=ARGS_BYTES_MAX)
-    if not 0 <= run.band < BANDS:
-        raise BadInput(f"band {run.band}: there are 0 to {BANDS - 1}")
-    if min(entry.run_at, run.due_at) < 0 or max(entry.run_at, run.due_at) > WALL_MAX:
-        raise BadTime(f"run {run.id} is due before 1970 or after 9999")
-    if not entry.delay_seconds <= DURATION_SECONDS_MAX:  # nor is NaN
-        raise BadTime(f"run {run.id} has a delay of {entry.delay_seconds} s; a century is the most")
-    for effect in entry.effects:
-        check_effect(effect)
-
-
-def check_effect(effect: Effect) -> None:
-    if isinstance(effect, PlanNext | Insert):
-        check_entry(effect.entry)
-    if isinstance(effect, PlanNext) and not 0 <= effect.delay_seconds <= DURATION_SECONDS_MAX:
-        raise BadTime(f"a moment in {effect.delay_seconds} s lies in the past or beyond a century")
-
-
 def _check_ids(tables: Tables, entries: Sequence[Entry], repeat: bool) -> None:
-    ids = {entry.run.id for entry in entries}
-    if len(ids) < len(entries):
-        raise Conflict("two runs of one submission have the same id")
-    if repeat:
-        return
-    for run_id in ids:
-        if tables.is_known(run_id):
-            raise Conflict(f"run {run_id} is in the store already; nothing of this submission was stored")
+    for entry in () if repeat else entries:
+        if tables.is_known(entry.run.id):
+            raise Conflict(f"run {entry.run.id} is in the store already; nothing of this submission was stored")
 
 
 def _submit_one(tables: Tables, entry: Entry, now: int) -> Submitted:

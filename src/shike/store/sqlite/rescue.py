@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from shike.errors import Conflict
-from shike.model import RECORD_VERSION, Attempt, OnUnknown, Options, Session, SessionState, State
+from shike.model import RECORD_VERSION, Attempt, Session, SessionState, State
+from shike.store.lost import lost
 from shike.store.sqlite.leases import LeaseRow, open_leases
 from shike.store.sqlite.outcomes import Endings, Facts, Returns, facts_of
 from shike.store.sqlite.records import pack, unpack_run
 from shike.store.sqlite.sessions import known, take_away
 from shike.store.sqlite.tx import Tx
 from shike.store.verbs import Freed
-
-_options = msgspec.json.Decoder(Options)
 
 
 def free(tx: Tx, identity: str, limit: int) -> Freed:
@@ -43,9 +40,9 @@ def _free_lease(tx: Tx, session: Session, lease: LeaseRow) -> dict[int, State]:
     attempts: list[tuple[int, int, bytes]] = []
     for run_id in lease.open_ids:
         run = runs[run_id]
-        attempts.append((run_id, lease.token, _lost(session, lease, run, now)))
+        attempts.append((run_id, lease.token, _lost_attempt(session, lease, run, now)))
         crashes = run.crashes + lease.solo
-        state, reason = _verdict(tx, run, crashes)
+        state, reason = lost(unpack_run(run.body).options, run.cancel, crashes, tx.facts.crashes_max)
         became[run_id] = state
         if state is State.SCHEDULED:
             returns.add(run, state, min(run.run_at, now), suspect=True, crashed=int(lease.solo))
@@ -58,20 +55,7 @@ def _free_lease(tx: Tx, session: Session, lease: LeaseRow) -> dict[int, State]:
     return became
 
 
-def _verdict(tx: Tx, run: Facts, crashes: int) -> tuple[State, str]:
-    if crashes >= tx.facts.crashes_max:
-        return State.DEAD, f"poison: killed {crashes} processes"
-    options = unpack_run(run.body).options
-    match _options.decode(options).on_unknown if options else None:
-        case OnUnknown.FAIL:
-            return State.DEAD, "unknown outcome"
-        case OnUnknown.ASK:
-            return State.DEAD, "unknown outcome: ask"
-        case _:
-            return (State.CANCELLED, run.cancel) if run.cancel else (State.SCHEDULED, "")
-
-
-def _lost(session: Session, lease: LeaseRow, run: Facts, now: int) -> bytes:
+def _lost_attempt(session: Session, lease: LeaseRow, run: Facts, now: int) -> bytes:
     return pack(
         Attempt(
             RECORD_VERSION, run.attempts + 1, lease.token, session.id, State.FAILED,
