@@ -11,6 +11,7 @@ import argparse
 import sys
 import time
 
+from tests.sim.cluster import LONG_SECONDS
 from tests.sim.fleet import hunt, replay, sweep
 from tests.sim.mutants import MUTANTS
 
@@ -18,11 +19,12 @@ from tests.sim.mutants import MUTANTS
 def main() -> int:
     options = _options()
     if options.seed is not None:
-        return replay(options.seed, options.mutant, trace=options.trace)
+        return replay(options.seed, options.mutant, options.chaos, trace=options.trace)
     if options.mutants:
         return _hunt(options.seeds or 50)
     started = time.monotonic()
-    total = sweep(range(options.start, options.start + (options.seeds or 40)), options.jobs, say=print)
+    seeds = range(options.start, options.start + (options.seeds or 40))
+    total = sweep(seeds, options.jobs, say=print, chaos_seconds=options.chaos)
     print(total.summary(time.monotonic() - started))
     return 1 if total.bad else 0
 
@@ -36,6 +38,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trace", action="store_true", help="with --seed: print all that happened")
     parser.add_argument("--mutant", default="", choices=["", *MUTANTS], help="with --seed: plant this bug")
     parser.add_argument("--mutants", action="store_true", help="show that each planted bug is caught")
+    parser.add_argument("--chaos", type=float, default=LONG_SECONDS, help="simulated seconds of faults per seed")
     return parser.parse_args()
 
 

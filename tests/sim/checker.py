@@ -173,8 +173,9 @@ def _judge_timetable(world: World, schedule: Expected) -> None:
             at = f"moment {(moment - schedule.spans[0].start) / MICROS:.6f} s of {schedule.name}"
             if span.runs:
                 wanted.add(moment)
-                if table.answers(moment) != 1:
-                    world.watch.object("P1", f"{at} has {table.answers(moment)} rows")
+                answers = table.answers(moment)
+                if answers != 1:
+                    world.watch.object("P1" if answers else "P7", f"{at} has {answers} rows")
             elif not table.answers(moment) and moment not in table.withdrawn:
                 world.watch.object("P7", f"{at} did not run, and no row says why")
     for moment in table.planned:

@@ -25,9 +25,10 @@ from tests.sim.watch import Watch
 from tests.sim.workload import Clients, Operator, day_start, schedules
 
 SLOTS = 8
-CHAOS_SECONDS = 480.0
+LONG_SECONDS = 480.0  # of faults, in a long day …
+SHORT_SECONDS = 160.0  # … and in one that fits into every check
 DRAIN_SECONDS = 120.0
-STRIKES = 50
+STRIKES_PER_SECOND = 50 / LONG_SECONDS
 HOUR_SHARE = 0.2
 AS_SHIPPED = Breed()
 AMBUSHES = {0: frozenset({"claim", "plan"}), 1: frozenset({"settle", "free", "close_session", "own"})}
@@ -37,6 +38,7 @@ class Report(Struct, frozen=True):
     """What one seed showed."""
 
     seed: int
+    chaos_seconds: float
     violations: list[str]
     digest: str
     seconds: float  # simulated
@@ -57,11 +59,13 @@ class Cluster:
         seed: int,
         breed: Breed = AS_SHIPPED,
         *,
+        chaos_seconds: float = LONG_SECONDS,
         trace: Callable[[str], None] | None = None,
         until: str = "",
     ) -> None:
         self.seed = seed
         self.breed = breed
+        self.chaos_seconds = chaos_seconds
         self._until = until  # a promise: end the story as soon as it is seen broken
         self._dice = Random(f"shike/{seed}")
         self.loop = SimLoop(self._own_dice())
@@ -73,9 +77,9 @@ class Cluster:
         self.store_process = Process("store")
         self.watch = Watch(self.loop.time, self.store_clock.wall, self._find, LEASE_SECONDS)
         self.watch.trace = trace
-        self.clients = Clients(self._own_dice(), CHAOS_SECONDS + DRAIN_SECONDS / 2)
+        self.clients = Clients(self._own_dice(), chaos_seconds + DRAIN_SECONDS / 2)
         plans = schedules(day_start(self.store_clock.epoch))
-        self.operator = Operator(plans, self._own_dice())
+        self.operator = Operator(plans, self._own_dice(), chaos_seconds / LONG_SECONDS)
         self.watch.caps = {plan.schedule.name: plan.cap for plan in plans if plan.cap}
         tasks = Handlers(self.effects, self._own_dice(), self.loop.time, self._take_down).definitions
         nodes, workers, both = self._dice.choice((1, 2, 2)), self._dice.choice((2, 3)), 1
@@ -106,6 +110,7 @@ class Cluster:
         simulate(self.loop, self._story)
         return Report(
             self.seed,
+            self.chaos_seconds,
             self.watch.violations,
             self.watch.digest(),
             self.loop.time(),
@@ -123,12 +128,13 @@ class Cluster:
         for machine in (*self.crew, *self.guests):
             machine.boot()
         self._lose_an_hour()
-        for strike in script(self._dice, len(self.crew), CHAOS_SECONDS, STRIKES):
+        strikes = round(self.chaos_seconds * STRIKES_PER_SECOND)
+        for strike in script(self._dice, len(self.crew), self.chaos_seconds, strikes):
             await asyncio.sleep(strike.at - self.loop.time())
             if self._until and any(line.startswith(self._until) for line in self.watch.violations):
                 return
             self._strike(strike)
-        await asyncio.sleep(CHAOS_SECONDS - self.loop.time())
+        await asyncio.sleep(self.chaos_seconds - self.loop.time())
         self._heal()
         healed_at = self.store_clock.wall()
         await asyncio.sleep(DRAIN_SECONDS)
@@ -192,7 +198,7 @@ class Cluster:
     def _lose_an_hour(self) -> None:
         """In some worlds the store's clock stands an hour back for a while: then, and again when it is put right, all
         leases and moments look wrong. Late enough to leave alone the operator's edits, whose instants are judged."""
-        if self._dice.random() < HOUR_SHARE:
+        if self._dice.random() < HOUR_SHARE and self.chaos_seconds >= LONG_SECONDS:
             begin, end = self._dice.uniform(400.0, 430.0), self._dice.uniform(435.0, 470.0)
             for at, seconds in ((begin, -3600.0), (end, 3600.0)):
                 self.loop.call_at(at, self.store_clock.step, seconds)
@@ -229,7 +235,7 @@ class Cluster:
             read=lambda verb, *args: read(self.store, verb, *args),
             now=self.store_clock.wall(),
             seconds=self.loop.time(),
-            healed_seconds=CHAOS_SECONDS,
+            healed_seconds=self.chaos_seconds,
             healed_at=healed_at,
             faults=sum(self.weather.faults.values()),
             in_flight_max=self.in_flight_max,

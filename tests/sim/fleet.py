@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct, field
 
-from tests.sim.cluster import Cluster, Report
+from tests.sim.cluster import LONG_SECONDS, SHORT_SECONDS, Cluster, Report
 from tests.sim.mutants import MUTANTS, breed
 
 SHOWN_MAX = 8  # violations of one seed that are printed
@@ -59,10 +59,16 @@ class Total(Struct):
         return f"{self.line()}\nfaults: {faults}\n{wall_seconds:.1f} s, {speed:,.0f} x real time, digest {self.digest}"
 
 
-def sweep(seeds: Iterable[int], jobs: int = 1, say: Callable[[str], None] = lambda line: None) -> Total:
+def sweep(
+    seeds: Iterable[int],
+    jobs: int = 1,
+    say: Callable[[str], None] = lambda line: None,
+    *,
+    chaos_seconds: float = LONG_SECONDS,
+) -> Total:
     """Run all seeds, in order; tell of each bad one at once, with the command that replays it."""
     total = Total()
-    for report in _reports(seeds, jobs):
+    for report in _reports(seeds, jobs, chaos_seconds):
         total.add(report)
         for line in describe(report) if report.violations else ():
             say(line)
@@ -75,14 +81,14 @@ def hunt(mutant: str, seeds: Iterable[int]) -> tuple[int, str] | None:
     """The first seed that sees the planted bug break its promise, and how; None: it escaped."""
     promise = MUTANTS[mutant].promise
     for seed in seeds:
-        for violation in _run((seed, mutant)).violations:
+        for violation in _run((seed, mutant, SHORT_SECONDS)).violations:
             if violation.startswith(promise):
                 return seed, violation
     return None
 
 
-def _reports(seeds: Iterable[int], jobs: int) -> Iterator[Report]:
-    work = ((seed, "") for seed in seeds)
+def _reports(seeds: Iterable[int], jobs: int, chaos_seconds: float) -> Iterator[Report]:
+    work = ((seed, "", chaos_seconds) for seed in seeds)
     if jobs <= 1:
         yield from map(_run, work)
         return
@@ -90,10 +96,11 @@ def _reports(seeds: Iterable[int], jobs: int) -> Iterator[Report]:
         yield from pool.imap(_run, work)
 
 
-def _run(work: tuple[int, str]) -> Report:
-    seed, mutant = work
+def _run(work: tuple[int, str, float]) -> Report:
+    seed, mutant, chaos_seconds = work
+    until = MUTANTS[mutant].promise if mutant else ""
     with quiet():
-        return Cluster(seed, breed(mutant), until=MUTANTS[mutant].promise if mutant else "").run()
+        return Cluster(seed, breed(mutant), chaos_seconds=chaos_seconds, until=until).run()
 
 
 class quiet:
@@ -114,13 +121,14 @@ def describe(report: Report, mutant: str = "") -> list[str]:
     lines = [f"seed {report.seed}: {len(report.violations)} violations", *(f"  {line}" for line in shown)]
     if more:
         lines.append(f"  … and {more} more")
-    return [*lines, f"  again: python -m tests.sim --seed {report.seed}{planted} --trace"]
+    length = "" if report.chaos_seconds == LONG_SECONDS else f" --chaos {report.chaos_seconds:g}"
+    return [*lines, f"  again: python -m tests.sim --seed {report.seed}{planted}{length} --trace"]
 
 
-def replay(seed: int, mutant: str = "", *, trace: bool = False) -> int:
+def replay(seed: int, mutant: str, chaos_seconds: float, *, trace: bool = False) -> int:
     """One seed again, with its story if wanted."""
     with quiet():
-        report = Cluster(seed, breed(mutant), trace=print if trace else None).run()
+        report = Cluster(seed, breed(mutant), chaos_seconds=chaos_seconds, trace=print if trace else None).run()
     for line in describe(report, mutant) if report.violations else [f"seed {seed}: no violations"]:
         print(line)
     print(f"{report.firings} firings, {sum(report.faults.values())} faults, digest {report.digest}")

@@ -61,7 +61,7 @@ class Clients:
         client = Client(lambda: store, runtime, Plain())
         await insist(client.settle_here)
         loop = asyncio.get_running_loop()
-        poison_at = self._draw.uniform(20.0, self._until - 150.0)
+        poison_at = self._draw.uniform(0.04, 0.7) * self._until
         while loop.time() < self._until:
             await asyncio.sleep(self._draw.expovariate(1 / 4.0))
             await self._submit(machine, client, self._draw.choice((1, 1, 2, 5)))
@@ -153,18 +153,19 @@ EDIT_SECONDS = 4  # what "edited" becomes
 class Operator:
     """Who makes the schedules, edits one, and pauses one for longer than it was planned ahead."""
 
-    def __init__(self, wishes: list[Wish], draw: Random) -> None:
+    def __init__(self, wishes: list[Wish], draw: Random, pace: float) -> None:
         self._wishes = {wish.schedule.name: wish for wish in wishes}
         self._draw = draw
+        self._pace = pace  # 1.0 in a long day
 
     async def main(self, machine: Machine, store: Any, runtime: Runtime) -> None:
         for wish in self._wishes.values():
             await insist(store.put_schedule, wish.schedule, expect=None, plan_at=wish.schedule.start_at)
-        await asyncio.sleep(self._draw.uniform(20.0, 80.0))
+        await asyncio.sleep(self._pace * self._draw.uniform(20.0, 80.0))
         await insist(store.control_schedule, "paused", paused=True, reason="for a while")
-        await asyncio.sleep(self._draw.uniform(0.0, 60.0))
+        await asyncio.sleep(self._pace * self._draw.uniform(0.0, 60.0))
         await insist(store.put_schedule, self._edited(), expect=None, plan_at=self._edited().start_at)
-        await asyncio.sleep(self._draw.uniform(60.0, 240.0))
+        await asyncio.sleep(self._pace * self._draw.uniform(60.0, 240.0))
         await insist(store.control_schedule, "paused", paused=False)
 
     def _edited(self) -> Schedule:
