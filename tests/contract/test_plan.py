@@ -130,18 +130,27 @@ async def test_a_long_stretch_is_one_row(world: World) -> None:
     assert (planned.cursor, planned.ordinal) == (end, 60)
 
 
-async def test_a_range_row_replaces_what_was_withdrawn_and_nothing_else(world: World) -> None:
+async def test_a_range_row_replaces_the_withdrawn_moment_that_it_begins_with(world: World) -> None:
     schedule = await world.schedule()
-    kept = world.moment(schedule, 0)
-    await world.plan(schedule, kept, world.moment(schedule, 60, ordinal=2))
+    await world.plan(schedule, world.moment(schedule, 60))
     await world.store.control_schedule(NAME, paused=True)
-    over, behind = (
-        TimetableRow(NAME, 1, world.after(start), world.after(start + 50), 2, Fate.PAUSED) for start in (60, 0)
-    )
-    assert await world.plan(schedule, to=over.until, ranges=(over, behind))
-    rows = await world.store.timetable(NAME, 0, FOR_EVER)
-    assert [(row.fate, row.run_id) for row in rows] == [(Fate.PLANNED, kept.entry.run.id), (Fate.PAUSED, 0)]
-    assert rows[1] == over
+    row = TimetableRow(NAME, 1, world.after(60), world.after(110), 2, Fate.PAUSED)
+    assert await world.plan(schedule, to=row.until, ranges=(row,))
+    assert await world.store.timetable(NAME, 0, FOR_EVER) == [row]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_range_row_tells_of_what_follows_a_moment_that_has_a_run(world: World, count: int) -> None:
+    schedule = await world.schedule()
+    kept = world.moment(schedule, 60)
+    await world.plan(schedule, kept)
+    await world.move(kept.entry.run.id, State.CANCELLED)
+    await world.store.control_schedule(NAME, paused=True)
+    row = TimetableRow(NAME, 1, kept.moment, kept.moment + count - 1, count, Fate.PAUSED)
+    assert await world.plan(schedule, to=row.until, ranges=(row,))
+    first, *rest = await world.store.timetable(NAME, 0, FOR_EVER)
+    assert (first.fate, first.run_id) == (Fate.PLANNED, kept.entry.run.id)
+    assert rest == ([] if count == 1 else [replace(row, moment=kept.moment + 1, count=count - 1)])
 
 
 async def test_the_cursor_may_move_without_a_moment(world: World) -> None:

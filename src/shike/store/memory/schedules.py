@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
 from shike.model import Fate, Planned, Schedule, ScheduleVersion, State
 from shike.store.checks import check_entry
+from shike.store.following import without_first
 from shike.store.memory.submit import timed, write_moment
 from shike.store.memory.tables import Tables
 from shike.store.verbs import Plan
@@ -112,8 +113,9 @@ def plan(tables: Tables, wanted: Plan) -> bool:
         write_moment(tables, run, wanted.version, one.moment, run_at, now)
     for row in wanted.ranges:
         known = tables.timetable.row(wanted.schedule, row.moment)
-        if known is None or known.fate is Fate.WITHDRAWN:  # it counts what was withdrawn, and more
-            tables.timetable.write(row)
+        rest = without_first(row) if known is not None and known.fate is Fate.PLANNED else row
+        if rest is not None and (known is None or known.fate in (Fate.PLANNED, Fate.WITHDRAWN)):
+            tables.timetable.write(rest)
     tables.schedules[wanted.schedule] = replace(
         planned, cursor=wanted.to, ordinal=wanted.ordinal, plan_at=wanted.plan_at
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
-from shike.model import Planned, Schedule, ScheduleVersion, TimetableRow
+from shike.model import Fate, Planned, Schedule, ScheduleVersion, TimetableRow
 from shike.store.checks import check_entry
+from shike.store.following import without_first
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import guards
 from shike.store.sqlite.change import is_running, leave
@@ -145,7 +146,11 @@ def plan(tx: Tx, wanted: Plan) -> bool:
         run, run_at = arrivals.timed(one.entry)
         arrivals.moment(run, wanted.version, one.moment, run_at)
     arrivals.write()
-    tx.many("timetable_add", [_columns(tx, row) for row in wanted.ranges])
+    for stretch in wanted.ranges:
+        known = tx.one("timetable_fate", name, stretch.moment)
+        rest = without_first(stretch) if known is not None and known[0] == Fate.PLANNED else stretch
+        if rest is not None:
+            tx.many("timetable_add", [_columns(tx, rest)])
     tx.run("schedule_planned", wanted.to, wanted.ordinal, wanted.plan_at, name)
     return True
 
