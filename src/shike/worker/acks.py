@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from shike.bounds import ACK_BATCH_MAX, ACK_DELAY_SECONDS, ACK_LEASE_SHARE_MAX
 from shike.errors import BadSetting, StoreError
+from shike.model import State
 from shike.store.base import Store
 from shike.store.verbs import Ack, Answer
 
@@ -124,6 +125,14 @@ class AckBatcher:
                     for ack in batch:
                         await self._send([ack], life)
                     return
+                if batch[0].state is not State.DEAD or batch[0].trace:
+                    batch = [_bare(batch[0])]  # or it would be given back with the next beat, and run again, for ever
+                    continue
                 answers = [Answer.REFUSED]
             self._answered(batch, answers)
             return
+
+
+def _bare(ack: Ack) -> Ack:
+    """What can be said of an attempt whose report no store can hold."""
+    return Ack(ack.run_id, ack.token, State.DEAD, reason="the report of its end could not be stored; see the log")

@@ -200,6 +200,33 @@ def test_one_unfit_acknowledgement_does_not_take_the_others_along(caplog: pytest
         run(story)
 
 
+def test_a_run_whose_report_cannot_be_stored_ends_and_is_not_run_again(caplog: pytest.LogCaptureFixture) -> None:
+    class Picky(Desk):
+        async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+            if any(ack.result for ack in acks):
+                raise ValueError("no result of this kind")
+            return await super().settle(session, acks)
+
+        def tell(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
+            super().tell(acks, answers)
+            told.extend(acks)
+
+    told: list[Ack] = []
+
+    async def story() -> None:
+        desk = Picky()
+        acks = desk.batcher()
+        acks.add(Ack(1, 7, State.SUCCESS, result=b"odd"))
+        acks.add(ack(2))
+        await asyncio.sleep(1)
+        assert sorted(desk.answered) == [(1, Answer.ACCEPTED), (2, Answer.ACCEPTED)]
+
+    with caplog.at_level(logging.CRITICAL):
+        run(story)
+    (odd,) = (one for one in told if one.run_id == 1)
+    assert (odd.token, odd.state, odd.result) == (7, State.DEAD, b"")
+
+
 def test_a_lost_session_takes_its_acknowledgements_with_it() -> None:
     async def story() -> None:
         desk = Desk()
