@@ -151,3 +151,19 @@ def test_a_forked_child_is_refused_until_it_opens_the_store_itself(tmp_path: Pat
         store.do("submit", [entry(3)]).result(20)
     finally:
         store.stop()
+
+
+def test_a_session_that_could_not_be_opened_leaves_no_lock_behind(tmp_path: Path) -> None:
+    """Who cannot join tries again each second, under another name each time."""
+
+    async def story() -> None:
+        async with opened(tmp_path / "shike.db", crashes_max=3) as store:
+            assert store._writer is not None
+            store._writer.close()
+            for number in range(3):
+                with pytest.raises(StoreUnavailable):
+                    await join(store, f"worker{number}")
+            assert store._liveness._held == {}
+            assert list((tmp_path / "shike.db-shike").glob("*.lock")) == []
+
+    run(story())

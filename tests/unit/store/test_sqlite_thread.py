@@ -227,3 +227,23 @@ def test_hints_arrive_after_the_answer_and_only_for_what_was_committed(tmp_path:
             assert len(hints) == 1
 
     run(heard())
+
+
+def test_a_commit_that_nobody_can_be_told_of_stands_and_the_writer_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story() -> None:
+        async with opened(tmp_path / "shike.db") as store:
+
+            def broken(hints: list[Hint]) -> None:
+                raise RuntimeError("no way to tell")
+
+            assert store._wakeup is not None
+            store._wakeup.send = broken  # type: ignore[method-assign]
+            async with asyncio.timeout(20):
+                await store.submit([entry(1)])
+                await store.submit([entry(2)])
+                assert isinstance(await store.find(1 << 8), Live)
+
+    run(story())
+    assert "nobody could be told" in caplog.text

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from shike.store.hints import Hint, HintKind
+from shike.store.sqlite import wakeup
 from shike.store.sqlite.wakeup import DATAGRAM_BYTES, Wakeup, _datagrams
 from tests.unit.store.sqlite_world import entry, opened, run, until
 
@@ -52,6 +56,27 @@ def test_a_socket_of_a_dead_process_is_removed(tmp_path: Path) -> None:
     wakeup.send([DUE])
     wakeup.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_left_by_a_killed_process_of_the_same_number_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container every process has the same few numbers."""
+    monkeypatch.setattr(wakeup, "_serial", itertools.count(1))
+    for number in (1, 2):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as killed:
+            killed.bind(str(tmp_path / f"{os.getpid()}-{number}.sock"))
+
+    async def listening() -> None:
+        ears, mouth = Wakeup(tmp_path), Wakeup(tmp_path)
+        heard: list[Hint] = []
+        ears.listen(heard.append)
+        mouth.send([DUE])
+        await until(lambda: heard == [DUE])
+        ears.close()
+        mouth.close()
+
+    run(listening())
 
 
 def test_a_reader_that_is_full_is_not_waited_for(tmp_path: Path) -> None:

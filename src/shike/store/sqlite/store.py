@@ -13,7 +13,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from shike.bounds import CRASHES_MAX
 from shike.clock import Clock, SystemClock
-from shike.errors import BadSetting, StoreUnavailable
+from shike.errors import BadSetting, NotFound, StoreUnavailable
 from shike.ids.forks import FORKS
 from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, ScheduleVersion, Session, TimetableRow
 from shike.store.base import Control, Counts, Gated, RunFilter
@@ -21,7 +21,7 @@ from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules, sessions, settle, submit
 from shike.store.sqlite.database import connect, prepare
-from shike.store.sqlite.faults import explain
+from shike.store.sqlite.faults import UNREADABLE, translated
 from shike.store.sqlite.liveness import Liveness
 from shike.store.sqlite.options import Options, Synchronous, check_namespace, parse
 from shike.store.sqlite.statements import Statements
@@ -118,8 +118,8 @@ class SQLiteStore:
             if self._writer is None:
                 try:
                     self._start()
-                except sqlite3.Error as error:
-                    raise explain(error, self._path) from error
+                except (sqlite3.Error, *UNREADABLE) as error:
+                    raise translated(error, self._path) from error
                 except OSError as error:
                     raise StoreUnavailable(f"{self._path} cannot be used: {error}") from error
 
@@ -135,6 +135,7 @@ class SQLiteStore:
             reading = connect(self._options, read_only=True)
         except BaseException:
             connection.close()
+            self._let_go()
             raise
         facts = Facts(self.virtual_buckets, self._crashes_max)
         lost = FORGET_WITH_POWER if self._options.synchronous is Synchronous.FULL else frozenset()
@@ -152,16 +153,21 @@ class SQLiteStore:
     def stop(self) -> None:
         """As `close`, from code that has no event loop."""
         with self._opening:
-            writer, reader, wakeup = self._writer, self._reader, self._wakeup
-            self._writer = self._reader = self._wakeup = None
+            writer, reader = self._writer, self._reader
+            self._writer = self._reader = None
             for thread in (writer, reader):
                 if thread is not None:
                     thread.close()
-            if wakeup is not None:
-                wakeup.close()
-            if self._turnstile is not None:
-                self._turnstile.close()
-            self._liveness.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the files beside the database."""
+        wakeup, self._wakeup = self._wakeup, None
+        if wakeup is not None:
+            wakeup.close()
+        if self._turnstile is not None:
+            self._turnstile.close()
+        self._liveness.close()
 
     def _forked(self) -> None:
         """In a child: threads, connections and sockets are the parent's. It has to open the store for itself."""
@@ -221,16 +227,25 @@ class SQLiteStore:
     # ---------------------------------------------------------------- the write side
 
     async def open_session(self, new: NewSession) -> Session:
-        if new.lease_seconds:
-            self._liveness.hold(new.identity)
-        return await self._write(sessions.open_session, new)
+        if not new.lease_seconds:
+            return await self._write(sessions.open_session, new)
+        self._liveness.hold(new.identity)  # before anybody can see the session
+        try:
+            return await self._write(sessions.open_session, new)
+        except BaseException:  # it will be tried under another identity, perhaps for hours
+            self._liveness.drop(new.identity)
+            raise
 
     async def beat(self, beat: Beat) -> BeatReply:
         return await self._write(sessions.beat, beat)
 
     async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
         gone = seen_beat is not None and self.is_gone(session)
-        closed = await self._write(sessions.close_session, session, seen_beat, reason, gone)
+        try:
+            closed = await self._write(sessions.close_session, session, seen_beat, reason, gone)
+        except NotFound:  # closed long ago, and forgotten
+            self._liveness.drop(session)
+            raise
         if seen_beat is None:
             self._liveness.drop(session)
         return closed

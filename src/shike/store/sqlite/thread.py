@@ -7,6 +7,7 @@ No waiting window: a lone call is committed at once, two hundred calls that arri
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
@@ -20,6 +21,8 @@ from shike.errors import StoreUnavailable
 from shike.store.hints import Hint
 from shike.store.sqlite.faults import translated
 from shike.store.sqlite.tx import Tx
+
+log = logging.getLogger("shike.store")
 
 CALLS_PER_COMMIT = 1_000  # bounds how long the first of a group waits for the last
 
@@ -140,9 +143,16 @@ class StoreThread:
         except Exception as error:  # a fault of the thread's own must not leave callers waiting for ever
             for call in calls:
                 call.error = error
-        listeners = self._tell(self._tx.hints) if self._tx.hints else []
-        _deliver(calls, listeners, self._tx.hints)
+        _deliver(calls, self._listeners(), self._tx.hints)
         self._tx.hints = []
+
+    def _listeners(self) -> list[Listener]:
+        """Who hears of this commit; other processes have been told. No fault of theirs may end this thread."""
+        try:
+            return self._tell(self._tx.hints) if self._tx.hints else []
+        except Exception:
+            log.exception("%s: nobody could be told of a commit", self._path)
+            return []
 
     def _together(self, calls: list[Call]) -> bool:
         """Do all of them in one transaction. False: one failed after it had written, so none was done."""

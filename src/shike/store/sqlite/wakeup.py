@@ -7,6 +7,7 @@ and the beat finds the work a second later.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import socket
@@ -17,12 +18,14 @@ from pathlib import Path
 
 import msgspec
 
+from shike.errors import StoreUnavailable
 from shike.store.hints import Hint
 
 DATAGRAM_BYTES = 48 * 1024  # well below what a socket takes by default
 DATAGRAMS_PER_WAKE = 64  # so that a flood does not starve the loop
 PATH_BYTES_MAX = 100  # of a unix socket: 108 on Linux, 104 elsewhere
 IDS_PER_HINT = 4_000  # of 9 bytes each
+NAMES_TRIED = 10_000  # one more for each listener that a kill left behind, until somebody sends to it
 LOOKS = 16  # times a changed folder is listed again: its time stamp is coarse
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -51,13 +54,28 @@ class Wakeup:
     def listen(self, callback: Callback) -> Callable[[], None]:
         """Be called, in the running loop, with what others commit; returns the way to stop."""
         loop = asyncio.get_running_loop()
-        name = f"{os.getpid()}-{next(_serial)}.sock"
         box = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         box.setblocking(False)
-        box.bind(str(self._folder / name))
+        try:
+            name = self._bind(box)
+        except BaseException:
+            box.close()
+            raise
         loop.add_reader(box, _read, box, callback)
         self._listeners[name] = (loop, callback, box)
         return lambda: self._stop(name)
+
+    def _bind(self, box: socket.socket) -> str:
+        """Give a socket a name that is free: in a container, or after a crash, ours may have been another's."""
+        for _ in range(NAMES_TRIED):
+            name = f"{os.getpid()}-{next(_serial)}.sock"
+            try:
+                box.bind(str(self._folder / name))
+                return name
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        raise StoreUnavailable(f"{self._folder} is full of sockets of dead processes; empty it while nothing runs")
 
     def _stop(self, name: str) -> None:
         found = self._listeners.pop(name, None)
