@@ -26,8 +26,10 @@ log = logging.getLogger("shike.scheduler")
 
 AHEAD = int(READ_AHEAD_SECONDS * MICROS)
 REPEAT_SECONDS = 0.5
+ARMED_MAX = 4 * READ_AHEAD_RUNS  # wake-ups held at once: two reads' worth of each kind
 
 Wake = tuple[HintKind, str]  # (DUE, queue) or (GATED, gate)
+Armed = tuple[int, Wake]
 
 
 class Scanner:
@@ -41,8 +43,9 @@ class Scanner:
         self._buckets = buckets
         self._clock = clock
         self._gate_due = gate_due
-        self._timer: TimerQueue[Wake] = timer_queue()
-        self._armed: dict[tuple[int, Wake], None] = {}  # what the timer holds, each once
+        self._timer: TimerQueue[Armed] = timer_queue()
+        self._armed: dict[Armed, None] = {}  # what the timer holds, each once
+        self._let_go = WALL_MAX  # the earliest that was told or read and not held since the present read began
         self._floor = WALL_MIN
         self._read_until = WALL_MIN
         self._swept_at = 0.0
@@ -82,13 +85,14 @@ class Scanner:
         owned = list(self._buckets.owned.values())
         if not owned:
             return
+        self._let_go = WALL_MAX
         now = await self._store.now()
         sweep = self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
         after = WALL_MIN - 1 if sweep else self._floor
         if sweep:
             self._swept_at = self._clock.monotonic()
         reached = [await self._read_bucket(bucket, after, now) for bucket in owned]
-        self._floor = self._read_until = min(reached)
+        self._floor = self._read_until = min(*reached, self._let_go - 1)
         self._arm()
 
     async def _read_bucket(self, bucket: Bucket, after: int, now: int) -> int:
@@ -127,13 +131,15 @@ class Scanner:
 
     def _hold(self, at: int, wake: Wake, *, read: bool = False) -> None:
         """Put one wake-up into the timer, unless it lies beyond what is read ahead (a read will find it)."""
-        if not read and at > max(self._now() + AHEAD, self._read_until):
-            return
         key = (at, wake)
-        if key in self._armed or len(self._armed) >= 4 * READ_AHEAD_RUNS:
+        if key in self._armed:
+            return
+        beyond = not read and at > max(self._now() + AHEAD, self._read_until)
+        if beyond or len(self._armed) >= ARMED_MAX:
+            self._let_go = min(self._let_go, at)  # a read that is under way may have passed it already
             return
         self._armed[key] = None
-        self._timer.insert(at, wake)
+        self._timer.insert(at, key)
         if not read:
             self._arm()
 
@@ -157,10 +163,10 @@ class Scanner:
             self._alarm.cancel()
             self._alarm = None
         now = self._now()
-        due: dict[Wake, None] = dict.fromkeys(self._timer.pop_due(now))
-        if due:
-            self._armed = {key: None for key in self._armed if key[0] > now}
-        for kind, name in due:
+        due = self._timer.pop_due(now)
+        for key in due:
+            self._armed.pop(key, None)
+        for kind, name in dict.fromkeys(wake for _, wake in due):
             if kind is HintKind.DUE:
                 self._store.tell(Hint(HintKind.DUE, name, now))
             else:
