@@ -192,3 +192,49 @@ def limit_pages(store: object, more: int) -> None:
     connection = store._writer._tx.connection  # type: ignore[attr-defined]
     (pages,) = connection.execute("pragma page_count").fetchone()
     connection.execute(f"pragma max_page_count = {pages + more}")
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "drop table shike_meta",
+        "delete from shike_meta where key = 'step'",
+        "delete from shike_meta where key = 'format'",
+        "drop table shike_run",
+        "alter table shike_run rename column task to chore",
+    ],
+)
+def test_tables_that_are_not_what_this_program_made_are_said_so(tmp_path: Path, harm: str) -> None:
+    file = tmp_path / "shike.db"
+    run(add(file))
+    sql(file, "pragma legacy_alter_table = on", harm)
+    with pytest.raises(ForeignStore):
+        run(add(file, 2))
+
+
+def test_a_file_that_was_deleted_or_replaced_under_an_open_store_takes_nothing_any_more(tmp_path: Path) -> None:
+    file = tmp_path / "shike.db"
+
+    async def overtaken() -> None:
+        async with opened(file) as store:
+            await store.submit([entry(1)])
+            file.rename(tmp_path / "old.db")
+            with pytest.raises(ForeignStore, match="replaced"):
+                await store.submit([entry(2)])
+            file.write_bytes(b"")
+            with pytest.raises(ForeignStore, match="replaced"):
+                await store.submit([entry(3)])
+            file.unlink()
+            (tmp_path / "old.db").rename(file)
+            await store.submit([entry(4)])
+
+    run(overtaken())
+    assert run(has(file, 4))
+
+
+def test_a_row_that_cannot_be_read_is_said_so(tmp_path: Path) -> None:
+    file = tmp_path / "shike.db"
+    run(add(file))
+    sql(file, "update shike_run set body = x'c1'")
+    with pytest.raises(ForeignStore):
+        run(has(file))

@@ -15,6 +15,7 @@ from shike.store.sqlite.options import Options
 from shike.store.sqlite.statements import Statements, migrations
 
 FORMAT = 1  # grows when an older program would misread the tables; a mere addition is a further step
+FACTS = {"format", "step", "virtual_buckets"}
 APPLICATION_ID = 0x53686B65  # "Shke"
 SQLITE_MIN = (3, 35, 0)  # RETURNING
 SMALLEST_BYTES = 512  # of a database: one page of the smallest size
@@ -61,6 +62,30 @@ def _prepare(connection: sqlite3.Connection, options: Options, *, read_only: boo
     connection.execute(f"pragma wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
 
+class SameFile:
+    """Whether a path still leads to the file that was opened there. SQLite would go on writing to one that was deleted
+    or replaced, and all of it would be lost with the last process that has it open."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._was = self._is()
+
+    def check(self) -> None:
+        """Raises `ForeignStore`. Costs one `stat`."""
+        if self._is() != self._was:
+            raise ForeignStore(
+                f"{self._path} was deleted or replaced while it was open; nothing was written: put it back, or "
+                "start anew"
+            )
+
+    def _is(self) -> tuple[int, int] | None:
+        try:
+            seen = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return seen.st_dev, seen.st_ino
+
+
 def prepare(connection: sqlite3.Connection, options: Options, sql: Statements, virtual_buckets: int | None) -> int:
     """Check that the file is ours, or make it so, and bring the layout up to date; the number of virtual buckets.
 
@@ -102,6 +127,8 @@ def _make(connection: sqlite3.Connection, sql: Statements, virtual_buckets: int 
         if not facts:
             facts = {"format": FORMAT, "step": 0, "virtual_buckets": virtual_buckets or 1}
             connection.executemany(sql.plain("meta_write"), facts.items())
+    if not facts.keys() >= FACTS:
+        raise ForeignStore("the table of this store's own facts is damaged; restore a copy or name another file")
     if facts["format"] > FORMAT:
         raise ForeignStore(
             f"this store has format {facts['format']}, this program reads up to {FORMAT}: upgrade shike to use it"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import msgspec
+
 from shike.errors import ForeignStore, ShikeError, StoreError, StoreFull, StoreUnavailable
 
+UNREADABLE = (UnicodeDecodeError, msgspec.DecodeError)  # a damaged page, or a row of another program
 _PRIMARY = 0xFF  # the low byte of an extended code
 
 
@@ -27,13 +30,18 @@ def explain(error: sqlite3.Error, path: Path) -> StoreError:
         return StoreUnavailable(f"{path} cannot be opened ({error}); does its directory exist, and may we write there?")
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return StoreUnavailable(f"{path} may not be written ({error}); change its owner or name another file")
+    if code == sqlite3.SQLITE_ERROR and not isinstance(error, sqlite3.ProgrammingError):
+        return ForeignStore(f"{path} does not have the tables this program expects ({error}); name another file")
     return StoreUnavailable(f"{path}: {error}; the call may be repeated")
 
 
 def translated(error: Exception, path: Path) -> Exception:
     """`error` as a caller should see it: ours as it is, SQLite's explained."""
-    if isinstance(error, ShikeError) or not isinstance(error, sqlite3.Error):
+    if isinstance(error, UNREADABLE):
+        ours: StoreError = ForeignStore(f"{path} holds what this program cannot read ({error}); see `shike doctor`")
+    elif isinstance(error, ShikeError) or not isinstance(error, sqlite3.Error):
         return error
-    ours = explain(error, path)
+    else:
+        ours = explain(error, path)
     ours.__cause__ = error
     return ours

@@ -20,7 +20,7 @@ from shike.store.base import Control, Counts, Gated, RunFilter
 from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules, sessions, settle, submit
-from shike.store.sqlite.database import connect, prepare
+from shike.store.sqlite.database import SameFile, connect, prepare
 from shike.store.sqlite.faults import UNREADABLE, translated
 from shike.store.sqlite.liveness import Liveness
 from shike.store.sqlite.options import Options, Synchronous, check_namespace, parse
@@ -139,7 +139,8 @@ class SQLiteStore:
             raise
         facts = Facts(self.virtual_buckets, self._crashes_max)
         lost = FORGET_WITH_POWER if self._options.synchronous is Synchronous.FULL else frozenset()
-        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), self._turnstile.begin, lost)
+        begin = _checked(SameFile(self._path), self._turnstile)
+        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), begin, lost)
         self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), _snapshot, frozenset())
 
     def _thread(self, name: str, tx: Tx, begin: Begin, lost: frozenset[Verb]) -> StoreThread:
@@ -361,6 +362,14 @@ class SQLiteStore:
 
     async def counts(self) -> Counts:
         return await self._read(reads.counts)
+
+
+def _checked(same: SameFile, turnstile: Turnstile) -> Begin:
+    def begin(connection: sqlite3.Connection) -> None:
+        same.check()
+        turnstile.begin(connection)
+
+    return begin
 
 
 def _snapshot(connection: sqlite3.Connection) -> None:
