@@ -54,6 +54,7 @@ CLAIM_AHEAD_SECONDS = 0.02  # of measured work beyond the free slots
 AGEING_CLAIMS = 16  # each 16th claim takes the lowest band first, so no band starves
 ACK_DELAY_SECONDS = 0.005  # an acknowledgement waits at most this long for company
 ACK_BATCH_MAX = 1_000
+ACKS_WAITING_MAX = 10 * ACK_BATCH_MAX  # with so many that the store does not take, a worker claims no more
 ACK_LEASE_SHARE_MAX = 0.1  # of the lease: a longer delay would make healthy runs look lost
 
 # Retrying.
@@ -83,6 +84,9 @@ COMMANDS_MAX = 128  # of one worker at a time: each is a process, two pipes and 
 COMMAND_TAIL_BYTES = 5 * 1024  # of stdout and stderr each: at worst 6 bytes of JSON a byte, within RESULT_BYTES_MAX
 RELOAD_POLL_SECONDS = 0.5  # a person who saved a file does not notice the wait
 RELOAD_SETTLE_SECONDS = 0.2  # an editor or a checkout writes several files: restart once
+
+# Listening.
+LISTENER_CALLS_MAX = 10_000  # of async listeners that are not done: a few MB, and then they are not keeping up
 
 # Ids.
 VIRTUAL_BUCKETS_MAX = 256  # a run id carries its virtual bucket in 8 bits

@@ -1,7 +1,8 @@
 """Everything observable, by name: the documented API of what Shike tells its listeners.
 
 Listeners hear of what *this process* does, after the store has accepted it. They may be sync or async; one that
-raises is logged and harms nobody; one that is slow is not waited for.
+raises is logged and harms nobody; one that is slow is not waited for, and once LISTENER_CALLS_MAX calls of async
+listeners are unfinished, further events are dropped and said to be in the log.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from shike.bounds import LISTENER_CALLS_MAX
 from shike.errors import BadInput
 
 log = logging.getLogger("shike.events")
@@ -77,11 +79,19 @@ class Emitter:
             try:
                 told = listener(event)
                 if inspect.isawaitable(told):
-                    task = asyncio.get_running_loop().create_task(_finish(told), name="shike:listener")
-                    self._tasks[task] = None
-                    task.add_done_callback(self._tasks.pop)
+                    self._go_on(told, event)
             except Exception:
                 log.exception("listener for %s failed", event.event)
+
+    def _go_on(self, told: Awaitable[None], event: Event) -> None:
+        if len(self._tasks) >= LISTENER_CALLS_MAX:
+            if inspect.iscoroutine(told):
+                told.close()
+            log.error("listeners are too slow: %s of run %s is dropped", event.event, event.run_id or "none")
+            return
+        task = asyncio.get_running_loop().create_task(_finish(told), name="shike:listener")
+        self._tasks[task] = None
+        task.add_done_callback(self._tasks.pop)
 
 
 async def _finish(told: Awaitable[None]) -> None:

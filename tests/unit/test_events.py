@@ -62,3 +62,31 @@ def test_a_listener_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.ERROR, "shike.events"):
         asyncio.run(story())
     assert heard == ["why"] and len(caplog.records) == 2
+
+
+def test_listeners_that_never_end_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("shike.events.LISTENER_CALLS_MAX", 2)
+    heard: list[str] = []
+
+    async def story() -> None:
+        done = asyncio.Event()
+
+        async def slow(event: Event) -> None:
+            heard.append(event.run_id)
+            await done.wait()
+
+        emitter = Emitter()
+        emitter.on(RUN_ENDED, slow)
+        for number in range(4):
+            emitter.emit(Event(event=RUN_ENDED, run_id=str(number)))
+            await asyncio.sleep(0)
+        done.set()
+        await asyncio.sleep(0.01)
+        emitter.emit(Event(event=RUN_ENDED, run_id="after"))
+        await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert heard == ["0", "1", "after"]
+    assert caplog.text.count("is dropped") == 2

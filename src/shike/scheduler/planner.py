@@ -23,6 +23,7 @@ from shike.trigger.line import Line
 log = logging.getLogger("shike.scheduler")
 
 SCHEDULES_PER_LOOK = 500
+LINES_MAX = 10_000  # parsed triggers kept: a few KB each
 REPEAT_SECONDS = 0.5
 
 
@@ -134,7 +135,7 @@ class Planner:
         key = (planned.schedule.name, planned.schedule.version)
         line = self._lines.get(key)
         if line is None:
-            if len(self._lines) > 10_000:
+            if len(self._lines) >= LINES_MAX:
                 self._lines.clear()
             line = self._lines[key] = Line.of(planned.schedule)
         return line

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from shike.bounds import (
     ACK_DELAY_SECONDS,
+    ACKS_WAITING_MAX,
     BEAT_SECONDS,
     KILL_GRACE_SECONDS,
     LEASE_SECONDS,
@@ -32,6 +33,7 @@ from shike.worker.verdict import Stop
 
 log = logging.getLogger("shike.worker")
 
+LOOK_SECONDS = 0.02  # while we stop: whether handlers are over
 EARLY_MICROS = 1_000  # a hint this far ahead counts as due: the store decides
 
 
@@ -75,19 +77,7 @@ class Worker:
         self._queued_since = 0.0
         self.stale = 0
         self.exhausted = asyncio.Event()  # set when runs_max is reached
-        self.slots = Slots(
-            slots,
-            tasks,
-            self._pools,
-            runtime.clock,
-            member.store_now,
-            ended=self._ended,
-            drained=self._drained,
-            valid=member.valid,
-            worker=member.name,
-            draw=runtime.entropy.random,
-            codec=codec,
-        )
+        self.slots = self._make_slots(slots, codec)
         self.acks = AckBatcher(
             store,
             lambda: member.identity,
@@ -112,6 +102,22 @@ class Worker:
         member.on_joined.append(self._joined)
         self._unlisten = store.listen(self._hinted)
 
+    def _make_slots(self, size: int, codec: Codec | None) -> Slots:
+        member, runtime = self._member, self._runtime
+        return Slots(
+            size,
+            self._tasks,
+            self._pools,
+            runtime.clock,
+            member.store_now,
+            ended=self._ended,
+            drained=self._drained,
+            valid=member.valid,
+            worker=member.name,
+            draw=runtime.entropy.random,
+            codec=codec,
+        )
+
     @property
     def abandoned(self) -> int:
         """Handlers that would not stop and were given up: each keeps its stack, and a thread if it had one."""
@@ -135,20 +141,21 @@ class Worker:
         self._roles.clear()
         for claimed in self.slots.take_back():
             self._ended(claimed, settle.given_back(claimed))
-        deadline = self._runtime.clock.monotonic() + grace_seconds
-        while self.slots.waiting and self._runtime.clock.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        await self._handlers_end(grace_seconds)
         self.slots.stop_all(Stop.STOPPING)
-        for _ in range(500):
-            if not self.slots.waiting:
-                break
-            await asyncio.sleep(0.02)
+        await self._handlers_end(2 * KILL_GRACE_SECONDS)
         if not await self.acks.drain(KILL_GRACE_SECONDS):
             log.warning("the store does not take the last acknowledgements; their runs will repeat")
         await self.slots.close()
         self._unlisten()
         for pool in self._pools.values():
             await pool.close()
+
+    async def _handlers_end(self, seconds: float) -> None:
+        """Wait until no handler is under way, at most so long."""
+        deadline = self._runtime.clock.monotonic() + seconds
+        while self.slots.waiting and self._runtime.clock.monotonic() < deadline:
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def idle(self) -> None:
         """Return when nothing is queued, under way or unacknowledged here: for tests and `--burst`."""
@@ -212,6 +219,7 @@ class Worker:
                 log.warning("run %d: a late report was refused, its lease is another's", ack.run_id)
         if self._settled is not None:
             self._settled(acks, answers)
+        self.claims.room()  # where too many acknowledgements waited
 
     def _holdings(self) -> Holdings:
         """For the beat, possibly from its own thread: snapshots only."""
@@ -228,7 +236,8 @@ class Worker:
         self.claims.room()
 
     def _load(self) -> tuple[int, int, int]:
-        return len(self.slots.waiting), len(self.slots.queued), self._backlog
+        under_way = len(self.slots.waiting) + max(len(self.acks) - ACKS_WAITING_MAX, 0)
+        return under_way, len(self.slots.queued), self._backlog
 
     def _task_names(self) -> frozenset[str]:
         if len(self._known) != len(self._tasks):
