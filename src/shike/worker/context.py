@@ -36,7 +36,11 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of this run, different for every other run: send it with outside effects."""
+        """The same for every attempt of this run: send it with outside effects.
+
+        A scheduled run's is its schedule and moment; another's is its business key, or without one its id. So replays
+        and backfills of a moment or of a key share it, and so does a key that is used again for other work.
+        """
         run = self.run
         if run.schedule:
             return f"{run.schedule}@{run.moment}"
