@@ -45,6 +45,7 @@ def test_handlers_that_were_given_up_are_counted_wherever_they_ran() -> None:
 
 def test_a_worker_whose_reports_are_not_taken_claims_no_more_until_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shike.worker.worker.ACKS_WAITING_MAX", 10)
+    monkeypatch.setattr("shike.worker.acks.ACK_BATCH_MAX", 10)
 
     async def story(world: World) -> None:
         async def work() -> None: ...
