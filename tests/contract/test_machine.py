@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture import engine
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -30,6 +31,7 @@ GATES = ("one", "two")
 NAMES = ("s/one", "s/two")
 CAP = 2
 LEASE_SECONDS = 10.0
+SHRINKING_SECONDS = 15
 PHASES = tuple(set(Phase) - {Phase.explain})  # which takes minutes to say which values do not matter
 FAIL = msgspec.json.encode(Options(on_unknown=OnUnknown.FAIL))
 
@@ -376,10 +378,16 @@ def play(kinds: tuple[str, ...], examples: int) -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def shrink_for_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails is told soon, rather than in the fewest words; hypothesis itself would take five minutes."""
+    monkeypatch.setattr(engine, "MAX_SHRINKING_SECONDS", SHRINKING_SECONDS, raising=False)
+
+
 def test_the_reference_model_keeps_its_promises() -> None:
     play(("memory",), 60)
 
 
 @pytest.mark.parametrize("kind", sorted(set(STORES) - {"memory"}))
 def test_every_store_answers_as_the_reference_model_does(kind: str) -> None:
-    play(("memory", kind), 40)
+    play(("memory", kind), 80)
