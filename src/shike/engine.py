@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 
 from msgspec import Struct
 
@@ -118,13 +119,20 @@ class Engine:
     async def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
         """Give back what has not begun, finish what has, say good-bye."""
         self._unlisten()
-        if self.worker is not None:
-            await self.worker.stop(grace_seconds)
-            self._events.emit(Event(event=WORKER_STOPPED, name=self.member.name))
-        if self.node is not None:
-            await self.node.stop()
-            self._events.emit(Event(event=SCHEDULER_STOPPED, name=self.member.name))
-        await self.member.leave()
+        async with AsyncExitStack() as steps:  # last in, first out, and each whatever became of the one before
+            steps.push_async_callback(self.member.leave)
+            if self.node is not None:
+                steps.push_async_callback(self._stop_node, self.node)
+            if self.worker is not None:
+                steps.push_async_callback(self._stop_worker, self.worker, grace_seconds)
+
+    async def _stop_worker(self, worker: Worker, grace_seconds: float) -> None:
+        await worker.stop(grace_seconds)
+        self._events.emit(Event(event=WORKER_STOPPED, name=self.member.name))
+
+    async def _stop_node(self, node: Node) -> None:
+        await node.stop()
+        self._events.emit(Event(event=SCHEDULER_STOPPED, name=self.member.name))
 
     async def until_idle(self) -> None:
         """Return when the store has nothing eligible, waiting or running: for tests and one-off drains."""

@@ -161,3 +161,23 @@ def test_a_drain_ends_when_nothing_is_left_to_do() -> None:
         await engine.stop(0.0)
 
     run(story)
+
+
+def test_a_process_leaves_the_store_though_one_of_its_roles_cannot_stop() -> None:
+    async def story(world: World) -> None:
+        engine, heard = engine_of(world)
+        await engine.start()
+        assert engine.worker is not None
+
+        async def broken(grace_seconds: float) -> None:
+            raise OSError("a pool that cannot be closed")
+
+        stop, engine.worker.stop = engine.worker.stop, broken  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="cannot be closed"):
+            await engine.stop()
+        (session,) = await world.store.sessions(all=True)
+        assert session.state is SessionState.CLOSED
+        assert "scheduler.stopped" in [event.event for event in heard]
+        await stop(0.0)
+
+    run(story)
