@@ -251,7 +251,10 @@ def test_whatever_a_handler_raises_fails_its_own_run_only(error: BaseException, 
         ("\ud800", State.DEAD, "JSON"),
         ("x" * 70_000, State.DEAD, "limit"),
     ],
-    ids=repr,
+    ids=[
+        *("snooze-nan", "snooze-negative", "snooze-text", "snooze-inf", "retry-inf", "retry-at-text", "retry-text"),
+        *("cancel-surrogate", "cancel-number", "object", "nan", "surrogate", "too-large"),
+    ],
 )
 def test_what_a_handler_returns_cannot_hurt_the_others_of_its_batch(value: Any, state: State, reason: str) -> None:
     async def story(world: World) -> None:
