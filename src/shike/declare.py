@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from shike.bounds import MISFIRE_GRACE_SECONDS, RETRY_DELAY_SECONDS_MAX
@@ -139,12 +138,6 @@ def schedule_of(
     )
     Line.of(schedule).after(None, limit=1)  # refuses a line that can never be walked
     return schedule
-
-
-def same_definition(one: Schedule, other: Schedule) -> bool:
-    """Whether two versions say the same."""
-    blank = {"version": 0, "created_at": NEVER, "tz_version": ""}
-    return msgspec.structs.replace(one, **blank) == msgspec.structs.replace(other, **blank)
 
 
 def trigger_of(schedule: Schedule) -> AnyTrigger:

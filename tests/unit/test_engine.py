@@ -172,7 +172,7 @@ def test_a_process_leaves_the_store_though_one_of_its_roles_cannot_stop() -> Non
         async def broken(grace_seconds: float) -> None:
             raise OSError("a pool that cannot be closed")
 
-        stop, engine.worker.stop = engine.worker.stop, broken  # type: ignore[method-assign]
+        stop, engine.worker.stop = engine.worker.stop, broken  # type: ignore[assignment, method-assign]
         with pytest.raises(OSError, match="cannot be closed"):
             await engine.stop()
         (session,) = await world.store.sessions(all=True)

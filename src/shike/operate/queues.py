@@ -5,10 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from shike.errors import BadInput
-from shike.store.base import Control, Store
+from shike.store.base import QUEUE_SWITCH, Control, Store
 from shike.task import check_name
-
-SWITCH = "queue/"
 
 
 class QueueFacts(Struct, frozen=True, kw_only=True):
@@ -23,7 +21,7 @@ class QueueFacts(Struct, frozen=True, kw_only=True):
 async def listing(store: Store) -> list[QueueFacts]:
     """Every queue that has live runs or is paused, by name."""
     counts = await store.counts()
-    paused = {row.key.removeprefix(SWITCH): _reason(row) for row in await store.controls(SWITCH)}
+    paused = {row.key.removeprefix(QUEUE_SWITCH): _reason(row) for row in await store.controls(QUEUE_SWITCH)}
     return [
         QueueFacts(name=name, live=counts.by_queue.get(name, 0), paused=name in paused, reason=paused.get(name, ""))
         for name in sorted(counts.by_queue.keys() | paused.keys())
@@ -35,13 +33,13 @@ async def pause(store: Store, name: str, reason: str) -> Control | None:
     check_name("queue", name)
     if not reason.strip():
         raise BadInput("say why: a paused queue without a reason puzzles whoever finds it")
-    return await store.put(f"{SWITCH}{name}", f"paused {reason}".encode(), expect=None)
+    return await store.put(f"{QUEUE_SWITCH}{name}", f"paused {reason}".encode(), expect=None)
 
 
 async def resume(store: Store, name: str) -> bool:
     """Grant from it again; False if it was not paused."""
     check_name("queue", name)
-    known = [row for row in await store.controls(f"{SWITCH}{name}") if row.key == f"{SWITCH}{name}"]
+    known = [row for row in await store.controls(f"{QUEUE_SWITCH}{name}") if row.key == f"{QUEUE_SWITCH}{name}"]
     for row in known:
         await store.put(row.key, None, expect=row.version)
     return bool(known)

@@ -50,6 +50,7 @@ from shike.store.verbs import (
     Submitted,
 )
 
+QUEUE_SWITCH: Final = "queue/"  # QUEUE_SWITCH + name: a control row that pauses the queue of that name
 TIMETABLE_FROM: Final = "timetable/from"  # a control row: UTC µs, in digits; none where nothing was ever dropped
 
 
@@ -102,10 +103,22 @@ class Query(Protocol):
         """The store's clock, UTC µs."""
         ...
 
-    async def live(self, run_id: int) -> Live | None: ...
-    async def ended(self, run_id: int) -> Ended | None: ...
-    async def find(self, run_id: int) -> Live | Ended | None: ...
-    async def runs(self, wanted: RunFilter) -> list[Live | Ended]: ...
+    async def live(self, run_id: int) -> Live | None:
+        """A run that is not over."""
+        ...
+
+    async def ended(self, run_id: int) -> Ended | None:
+        """A run that is over, as long as its history is kept; dead letters too."""
+        ...
+
+    async def find(self, run_id: int) -> Live | Ended | None:
+        """A run, over or not, in one look; None: never stored, or dropped since."""
+        ...
+
+    async def runs(self, wanted: RunFilter) -> list[Live | Ended]:
+        """The newest `wanted.limit` runs that fit, by id."""
+        ...
+
     async def attempts(self, run_id: int) -> list[Attempt]:
         """Every attempt of a run that was written down, oldest first."""
         ...
@@ -127,8 +140,14 @@ class Query(Protocol):
         """The runs that wait for one permit, by (run_at, id)."""
         ...
 
-    async def schedule(self, name: str) -> Planned | None: ...
-    async def schedules(self) -> list[Planned]: ...
+    async def schedule(self, name: str) -> Planned | None:
+        """The newest version of a schedule, also of a deleted one (which says so); None: there never was one."""
+        ...
+
+    async def schedules(self) -> list[Planned]:
+        """All there ever were, by name; deleted ones say so."""
+        ...
+
     async def versions(self, name: str) -> list[ScheduleVersion]:
         """Every version of a schedule that rows of the timetable may tell of, oldest first; deleted ones too."""
         ...
@@ -149,17 +168,25 @@ class Query(Protocol):
         """How many leases of this session are not settled."""
         ...
 
-    async def buckets(self) -> list[Bucket]: ...
+    async def buckets(self) -> list[Bucket]:
+        """All buckets with their owners and epochs, by range."""
+        ...
+
     async def dead(self, limit: int, before: int = 0, task: str = "") -> list[Ended]:
         """Dead letters, newest first."""
         ...
 
-    async def controls(self, prefix: str) -> list[Control]: ...
-    async def counts(self) -> Counts: ...
+    async def controls(self, prefix: str) -> list[Control]:
+        """The control rows whose key begins so, by key."""
+        ...
+
+    async def counts(self) -> Counts:
+        """How much there is of what, now. May cost as much as there are runs under way; not for a hot path."""
+        ...
 
 
 class Store(Query, Protocol):
-    """Where the truth is. `buckets` is the number of virtual buckets, fixed when the store is made."""
+    """Where the truth is. `virtual_buckets` is fixed when the store is made."""
 
     url: str
     namespace: str

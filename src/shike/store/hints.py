@@ -18,6 +18,8 @@ class Hint(Struct, frozen=True, gc=False):
 
 
 class HintKind(StrEnum):
+    """What a hint is about."""
+
     DUE = "due"  # a run entered a lane of `queue`, eligible at `at`
     GATED = "gated"  # a run waits for the permit `name`, from `at`
     FREED = "freed"  # a holder of the permit `name` ended

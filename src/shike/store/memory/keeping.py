@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from heapq import heappop
 
 from shike.errors import Conflict
-from shike.store.base import TIMETABLE_FROM, Control
-from shike.store.memory.tables import QUEUE_SWITCH, Tables, micros
+from shike.store.base import QUEUE_SWITCH, TIMETABLE_FROM, Control
+from shike.store.memory.tables import Tables, micros
 from shike.store.verbs import Retention
 
 

@@ -18,13 +18,12 @@ from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS, Clock
 from shike.ids import bucket_of, virtual_bucket
 from shike.model import Attempt, Bucket, Ended, Live, Planned, Run, ScheduleVersion, Session, SessionState, State
-from shike.store.base import Control
+from shike.store.base import QUEUE_SWITCH, Control
 from shike.store.memory.gates import Gates
 from shike.store.memory.history import Digest, Shelf, Timetable
 from shike.store.memory.lanes import Lanes
 from shike.store.memory.news import News
 
-QUEUE_SWITCH = "queue/"  # a control row of this name pauses the queue
 _attempt = msgspec.msgpack.Decoder(Attempt)
 pack_attempt = msgspec.msgpack.Encoder().encode
 

@@ -10,14 +10,12 @@ from collections.abc import Sequence
 
 from shike.clock import MICROS
 from shike.errors import Conflict
-from shike.store.base import TIMETABLE_FROM, Control
+from shike.store.base import QUEUE_SWITCH, TIMETABLE_FROM, Control
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import ended
 from shike.store.sqlite.records import listed
 from shike.store.sqlite.tx import DAY_MICROS, Tx
 from shike.store.verbs import Retention
-
-QUEUE_SWITCH = "queue/"  # a control row of this name pauses the queue
 
 
 def put(tx: Tx, key: str, value: bytes | None, expect: int | None) -> Control | None:
