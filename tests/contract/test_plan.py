@@ -169,6 +169,13 @@ async def test_a_paused_schedule_is_planned_with_rows_that_say_so(world: World) 
     assert await world.store.timetable(NAME, 0, FOR_EVER) == [row]
 
 
+async def test_a_step_that_was_decided_before_a_pause_is_refused(world: World) -> None:
+    schedule = await world.schedule()
+    await world.store.control_schedule(NAME, paused=True)
+    assert not await world.plan(schedule, world.moment(schedule, 60))
+    assert await world.store.timetable(NAME, 0, FOR_EVER) == []
+
+
 async def test_a_run_over_its_bound_refuses_the_whole_step(world: World) -> None:
     schedule = await world.schedule()
     good = world.moment(schedule, 60)

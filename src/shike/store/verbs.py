@@ -151,8 +151,8 @@ class PlannedMoment(Struct, frozen=True, gc=False):
 class Plan(Struct, frozen=True, kw_only=True):
     """One step of planning: moves the cursor of `schedule` from `cursor` to `to`, and writes what lies between.
 
-    Refused as a whole if the schedule's version or cursor is another, or the epoch is old. A moment that has a row
-    already is left as it is: its identity is `(schedule, moment)`.
+    Refused as a whole if the schedule's version or cursor is another, if it is paused and there are moments to plan,
+    or if the epoch is old. A moment that has a row already is left as it is: its identity is `(schedule, moment)`.
     """
 
     schedule: str

@@ -105,6 +105,8 @@ def plan(tables: Tables, wanted: Plan) -> bool:
         return False
     if planned.schedule.version != wanted.version or planned.cursor != wanted.cursor:
         return False
+    if planned.paused and wanted.moments:  # decided before the pause
+        return False
     for one in wanted.moments:
         check_entry(one.entry)
     now = tables.now()

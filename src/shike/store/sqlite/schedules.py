@@ -139,6 +139,8 @@ def plan(tx: Tx, wanted: Plan) -> bool:
     row = tx.one("schedule_find", name)
     if row is None or row[7] or row[0] != wanted.version or row[1] != wanted.cursor:
         return False
+    if row[4] and wanted.moments:  # paused, and decided before the pause
+        return False
     for one in wanted.moments:
         check_entry(one.entry)
     arrivals = Arrivals(tx)
