@@ -180,6 +180,8 @@ class Operator:
     def _spans(self, wish: Wish, edits: list[tuple[int, Planned]]) -> Iterator[Span]:
         if wish.what is None:
             return
+        if edits[-1][1].schedule.version > 1 and edits[-1][1].cursor == NEVER:
+            edits = edits[-1:]  # edited before anything was planned: the old version has no moments
         ends = [wall + 1 for wall, _ in edits[1:]]  # what was due at that very instant stood
         starts = [wish.schedule.start_at, *ends]
         for start, end, (_, planned) in zip(starts, [*ends, FOREVER], edits, strict=True):
