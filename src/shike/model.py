@@ -80,7 +80,7 @@ class Overlap(StrEnum):
     ALLOW = "allow"  # it starts, up to `overlap_max` at a time (0: no limit)
     SKIP = "skip"  # it does not run
     QUEUE_ONE = "queue_one"  # one waits; a further one replaces none and is skipped
-    QUEUE_ALL = "queue_all"  # all wait, in order
+    QUEUE_ALL = "queue_all"  # all wait, in order; waiting one's turn is no misfire
     CANCEL_PREVIOUS = "cancel_previous"  # the running one is asked to stop; this one follows it
     REPLACE = "replace"  # the latest waits and takes the place of the one that waited before
 

@@ -25,6 +25,8 @@ from shike.trigger.line import Line, Moment
 AHEAD = PLAN_AHEAD_SECONDS * MICROS
 PAUSE_LOOK_SECONDS = 300  # how often the skipped moments of a paused schedule are written down
 
+WAITS_ITS_TURN = frozenset({Overlap.QUEUE_ONE, Overlap.QUEUE_ALL, Overlap.CANCEL_PREVIOUS, Overlap.REPLACE})
+
 TakeId = Callable[[str], int]
 
 
@@ -195,7 +197,6 @@ class _Step:
 def run_of(schedule: Schedule, moment: Moment, next_due_at: int, run_id: int, *, backlog: bool) -> Run:
     """The run that a moment becomes."""
     expires_at = moment.due_at + int(schedule.expires_seconds * MICROS) if schedule.expires_seconds else NEVER
-    within = schedule.misfire is Misfire.WITHIN
     return Run(
         version=RECORD_VERSION,
         id=run_id,
@@ -209,17 +210,22 @@ def run_of(schedule: Schedule, moment: Moment, next_due_at: int, run_id: int, *,
         ordinal=moment.ordinal,
         next_due_at=next_due_at,
         misfire=schedule.misfire,
-        misfire_seconds=0.0
-        if schedule.misfire is Misfire.ALL
-        else schedule.misfire_window_seconds
-        if within
-        else schedule.misfire_grace_seconds,
+        misfire_seconds=_misfire_seconds(schedule),
         expires_at=expires_at,
         gate=gate_of(schedule),
         options=schedule.options,
         owner=schedule.owner,
         schedule_version=schedule.version,
     )
+
+
+def _misfire_seconds(schedule: Schedule) -> float:
+    """How late a planned run may start; 0: as late as it likes. Waiting for its predecessor is no misfire where the
+    overlap policy asked for it."""
+    if schedule.misfire is Misfire.ALL or schedule.overlap in WAITS_ITS_TURN:
+        return 0.0
+    within = schedule.misfire is Misfire.WITHIN
+    return schedule.misfire_window_seconds if within else schedule.misfire_grace_seconds
 
 
 def gate_of(schedule: Schedule) -> str:

@@ -20,7 +20,7 @@ from shike.bounds import (
     PLAN_AHEAD_MOMENTS,
     PLAN_AHEAD_SECONDS,
 )
-from shike.model import NEVER, Bucket, Fate, Misfire, Planned, Run, Schedule, TimetableRow
+from shike.model import NEVER, Bucket, Fate, Misfire, Overlap, Planned, Run, Schedule, TimetableRow
 from shike.scheduler.moments import plan_following, plan_step
 from shike.store.verbs import Plan
 from shike.trigger import AnyTrigger, Line, any_of, encode, every
@@ -281,6 +281,16 @@ def test_a_run_carries_what_its_schedule_says() -> None:
     assert (run.task, run.args, run.queue, run.band, run.owner) == ("t", b"{}", "mail", 1, "me")
     assert (run.schedule, run.schedule_version, run.moment, run.ordinal) == ("g/n", 2, START, 1)
     assert run.misfire_seconds == 900.0 and run.expires_at == START + 30 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("overlap", "seconds"),
+    [(Overlap.ALLOW, 60.0), (Overlap.SKIP, 60.0), (Overlap.QUEUE_ALL, 0.0), (Overlap.REPLACE, 0.0)],
+)
+def test_waiting_for_the_predecessor_is_no_misfire(overlap: Overlap, seconds: float) -> None:
+    schedule = Schedule(name="g/n", task="t", trigger=encode(every("1m")), overlap=overlap, created_at=START)
+    plan = plan_step(Planned(schedule=schedule), Line.of(schedule), START, BUCKET, lambda name: 512)
+    assert {moment.entry.run.misfire_seconds for moment in plan.moments} == {seconds}
 
 
 # ---------------------------------------------------------------- pauses
