@@ -79,11 +79,7 @@ class Worker:
         self.exhausted = asyncio.Event()  # set when runs_max is reached
         self.slots = self._make_slots(slots, codec)
         self.acks = AckBatcher(
-            store,
-            lambda: member.identity,
-            self._answered,
-            lease_seconds=lease_seconds,
-            delay_seconds=ack_delay_seconds,
+            store, lambda: member.identity, self._answered, lease_seconds=lease_seconds, delay_seconds=ack_delay_seconds
         )
         self.claims = Claimer(
             store,
