@@ -10,7 +10,7 @@ from random import SystemRandom
 
 import pytest
 
-from tests.sim.cluster import SHORT_SECONDS
+from tests.sim.cluster import LONG_SECONDS, SHORT_SECONDS
 from tests.sim.fleet import describe, sweep
 
 HERE = Path(__file__).parent
@@ -18,9 +18,10 @@ FRESH_SEEDS = int(os.environ.get("SHIKE_SIM_SEEDS", "4"))
 PARTS = 2  # so that two processes of pytest can share the work
 
 
-def corpus() -> list[int]:
+def corpus() -> list[tuple[int, float]]:
     lines = (HERE / "corpus.txt").read_text(encoding="utf-8").splitlines()
-    return [int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#")]
+    words = [line.split() for line in lines if line.strip() and not line.startswith("#")]
+    return [(int(seed), float(chaos_seconds)) for seed, chaos_seconds, *_ in words]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -31,15 +32,15 @@ def test_fresh_seeds_break_no_promise(part: int) -> None:
     assert not total.bad, "\n".join(line for report in total.bad for line in describe(report))
 
 
-@pytest.mark.parametrize("seed", corpus())
-def test_a_seed_that_once_failed_stays_mended(seed: int) -> None:
-    total = sweep([seed])
+@pytest.mark.parametrize(("seed", "chaos_seconds"), corpus())
+def test_a_seed_that_once_failed_stays_mended(seed: int, chaos_seconds: float) -> None:
+    total = sweep([seed], chaos_seconds=chaos_seconds)
     assert not total.bad, "\n".join(describe(total.bad[0]))
 
 
 def test_the_weather_is_rough() -> None:
     """Were the faults lost by mistake, nothing else here would notice."""
-    total = sweep(range(3))
+    total = sweep(range(3), chaos_seconds=LONG_SECONDS)
     assert total.faults.keys() >= {"kill", "pause", "partition", "skew", "lost answer", "slow call", "late commit"}
     assert total.faults.total() >= 3 * 50
     assert total.firings > 3 * 1_000
