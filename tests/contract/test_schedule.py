@@ -184,6 +184,12 @@ async def test_of_what_was_never_planned_there_is_nothing_to_answer_for(world: W
     assert [(one.since, one.until) for one in await world.store.versions(NAME)] == [(0, 0), (0, 0)]
 
 
+async def test_another_edition_of_the_tz_database_is_no_edit(world: World) -> None:
+    schedule = await world.schedule(tz_version="2025a")
+    again = await world.store.put_schedule(replace(schedule, tz_version="2025b"), expect=None, plan_at=0)
+    assert again.schedule.version == schedule.version
+
+
 async def test_the_same_definition_again_is_no_further_version(world: World) -> None:
     await world.schedule()
     await world.schedule()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
@@ -57,7 +59,8 @@ def _stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
 
 
 def _same(one: Schedule, other: Schedule) -> bool:
-    return replace(one, version=0, created_at=0) == replace(other, version=0, created_at=0)
+    blank: dict[str, Any] = {"version": 0, "created_at": 0, "tz_version": ""}
+    return replace(one, **blank) == replace(other, **blank)
 
 
 def control_schedule(tx: Tx, name: str, paused: bool | None, reason: str, resume_at: int, delete: bool) -> Planned:
