@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from shike.errors import Conflict, NotFound
 from shike.model import Fate, Schedule, ScheduleVersion, State
