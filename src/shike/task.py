@@ -95,7 +95,7 @@ class Definition:
 
     def decode(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments to call the handler with; raises `BadArguments` if they no longer fit its signature."""
-        if payload == EMPTY and self._shape.all_optional:
+        if (payload == EMPTY or not payload) and self._shape.all_optional:
             return (), {}
         try:
             return self._shape.unbind(payload)

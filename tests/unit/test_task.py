@@ -205,3 +205,7 @@ def test_names_are_short_printable_and_without_spaces(name: Any) -> None:
 @pytest.mark.parametrize("name", ["send", "mail.send", "报告", "a/b", "x" * 200])
 def test_names_may_be_in_any_script(name: str) -> None:
     check_name("task", name)
+
+
+def test_no_bytes_at_all_are_no_arguments() -> None:
+    assert Definition("t", lambda: None).decode(b"") == ((), {})
