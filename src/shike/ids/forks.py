@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Final
 from weakref import WeakMethod
@@ -14,13 +15,37 @@ class Forks:
     def __init__(self) -> None:
         self.count = 0
         self._hooks: list[WeakMethod[Callable[[], None]]] = []
+        self._around: list[tuple[WeakMethod[Callable[[], None]], WeakMethod[Callable[[], None]]]] = []
+        self._afterwards: list[Callable[[], None]] = []
+        self._one_at_a_time = threading.Lock()
 
     def in_child(self, hook: Callable[[], None]) -> None:
         """Call a method in a forked child, if its object lives then."""
         self._hooks = [known for known in self._hooks if known() is not None]
         self._hooks.append(WeakMethod(hook))
 
+    def around(self, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """Call one method before this process is forked, which may wait for others of its threads to reach a place
+        where nothing is half done; and the other one afterwards, in the parent."""
+        self._around = [known for known in self._around if known[0]() is not None]
+        self._around.append((WeakMethod(before), WeakMethod(after)))
+
+    def about_to_happen(self) -> None:
+        self._one_at_a_time.acquire()
+        for known in self._around:
+            before, after = known[0](), known[1]()
+            if before is not None and after is not None:
+                before()
+                self._afterwards.append(after)
+
+    def over_in_parent(self) -> None:
+        while self._afterwards:
+            self._afterwards.pop()()
+        self._one_at_a_time.release()
+
     def happened(self) -> None:
+        self._afterwards.clear()
+        self._one_at_a_time = threading.Lock()
         self.count += 1
         for known in self._hooks:
             hook = known()
@@ -31,4 +56,6 @@ class Forks:
 FORKS: Final = Forks()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=FORKS.happened)
+    os.register_at_fork(
+        before=FORKS.about_to_happen, after_in_parent=FORKS.over_in_parent, after_in_child=FORKS.happened
+    )

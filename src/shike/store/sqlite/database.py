@@ -6,13 +6,15 @@ A namespace's `meta` table says which format it has; `user_version` is left alon
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from shike.errors import BadSetting, ForeignStore, StoreError
 from shike.store.sqlite.options import Options
 from shike.store.sqlite.statements import Statements, migrations
+
+Begin = Callable[[sqlite3.Connection], None]
 
 FORMAT = 1  # grows when an older program would misread the tables; a mere addition is a further step
 FACTS = {"format", "step", "virtual_buckets"}
@@ -25,8 +27,11 @@ TOKENS_PER_OPENING = 1 << 20  # more than a power loss can take back: claims bet
 CHECKPOINT_PAGES = 4_000  # 16 MiB of log between two copies into the file
 
 
-def connect(options: Options, *, read_only: bool = False) -> sqlite3.Connection:
-    """One connection that belongs to the thread that uses it. Raises `sqlite3.Error` where the file cannot be used."""
+def connect(options: Options, *, read_only: bool = False, waits: bool = True) -> sqlite3.Connection:
+    """One connection that belongs to the thread that uses it. Raises `sqlite3.Error` where the file cannot be used.
+
+    Without `waits` a transaction that another process keeps out fails at once: the turnstile waits, in shorter steps.
+    """
     if sqlite3.sqlite_version_info < SQLITE_MIN:
         raise StoreError(f"Shike needs SQLite 3.35 or newer; this Python has {sqlite3.sqlite_version}")
     _check_size(options.path)
@@ -39,6 +44,8 @@ def connect(options: Options, *, read_only: bool = False) -> sqlite3.Connection:
     )
     try:
         _prepare(connection, options, read_only=read_only)
+        if not waits:
+            connection.execute("pragma busy_timeout = 0")
     except BaseException:
         connection.close()
         raise
@@ -86,19 +93,24 @@ class SameFile:
         return seen.st_dev, seen.st_ino
 
 
-def prepare(connection: sqlite3.Connection, options: Options, sql: Statements, virtual_buckets: int | None) -> int:
-    """Check that the file is ours, or make it so, and bring the layout up to date; the number of virtual buckets.
-
-    Each step is one transaction, so that a process killed in between leaves a layout that the next one completes.
-    Raises `ForeignStore` for another program's file or a newer format, `BadSetting` for other virtual buckets.
-    """
+def claim_file(connection: sqlite3.Connection, options: Options, sql: Statements) -> None:
+    """Check that the file is ours, or make it so. Raises `ForeignStore` for another program's."""
     _check_owner(connection, options, sql.namespace)
     connection.execute("pragma journal_mode = wal")
-    buckets = _make(connection, sql, virtual_buckets)
+
+
+def prepare(connection: sqlite3.Connection, sql: Statements, virtual_buckets: int | None, begin: Begin) -> int:
+    """Bring the layout of our file up to date; the number of virtual buckets.
+
+    Each step is one transaction, so that a process killed in between leaves a layout that the next one completes.
+    `begin` begins them: in turn with other processes, else whoever is to join a busy store would wait for ever.
+    Raises `ForeignStore` for a newer format, `BadSetting` for other virtual buckets.
+    """
+    buckets = _make(connection, sql, virtual_buckets, begin)
     for number, script in migrations():
-        _step(connection, sql, number, script.replace("{ns}", sql.namespace))
-    connection.execute(sql.plain("bucket_first"), (buckets - 1,))
-    with _transaction(connection):
+        _step(connection, sql, number, script.replace("{ns}", sql.namespace), begin)
+    with _transaction(connection, begin):
+        connection.execute(sql.plain("bucket_first"), (buckets - 1,))
         connection.execute(sql.plain("token_first"))
         connection.execute(sql.plain("token_skip"), (TOKENS_PER_OPENING,))
     return buckets
@@ -119,9 +131,9 @@ def _check_owner(connection: sqlite3.Connection, options: Options, namespace: st
         )
 
 
-def _make(connection: sqlite3.Connection, sql: Statements, virtual_buckets: int | None) -> int:
+def _make(connection: sqlite3.Connection, sql: Statements, virtual_buckets: int | None, begin: Begin) -> int:
     """The `meta` table: its facts are fixed when the store is made."""
-    with _transaction(connection):
+    with _transaction(connection, begin):
         connection.execute(sql.plain("meta_make"))
         facts = dict(connection.execute(sql.plain("meta_read")).fetchall())
         if not facts:
@@ -139,8 +151,8 @@ def _make(connection: sqlite3.Connection, sql: Statements, virtual_buckets: int 
     return kept
 
 
-def _step(connection: sqlite3.Connection, sql: Statements, number: int, script: str) -> None:
-    with _transaction(connection):
+def _step(connection: sqlite3.Connection, sql: Statements, number: int, script: str, begin: Begin) -> None:
+    with _transaction(connection, begin):
         facts = dict(connection.execute(sql.plain("meta_read")).fetchall())
         if facts["step"] < number:
             for statement in _split(script):
@@ -159,8 +171,8 @@ def _split(script: str) -> Iterator[str]:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("begin immediate")
+def _transaction(connection: sqlite3.Connection, begin: Begin) -> Iterator[None]:
+    begin(connection)
     try:
         yield
     except BaseException:

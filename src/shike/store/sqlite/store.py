@@ -20,7 +20,7 @@ from shike.store.base import Control, Counts, Gated, RunFilter
 from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules, sessions, settle, submit
-from shike.store.sqlite.database import SameFile, connect, prepare
+from shike.store.sqlite.database import SameFile, claim_file, connect, prepare
 from shike.store.sqlite.faults import UNREADABLE, translated
 from shike.store.sqlite.liveness import Liveness
 from shike.store.sqlite.options import Options, Synchronous, check_namespace, parse
@@ -106,6 +106,7 @@ class SQLiteStore:
         self._wakeup: Wakeup | None = None
         self._turnstile: Turnstile | None = None
         FORKS.in_child(self._forked)
+        FORKS.around(self._before_fork, self._after_fork)
 
     # ---------------------------------------------------------------- opening and closing
 
@@ -127,11 +128,12 @@ class SQLiteStore:
         sql = Statements(self.namespace)
         connection = connect(self._options)
         try:
-            self.virtual_buckets = prepare(connection, self._options, sql, self._buckets_wanted)
+            claim_file(connection, self._options, sql)
             connection.execute("pragma busy_timeout = 0")  # the turnstile waits, in shorter steps
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._wakeup = Wakeup(self._folder)
             self._turnstile = Turnstile(self._folder, self._options.busy_seconds)
+            self.virtual_buckets = prepare(connection, sql, self._buckets_wanted, self._turnstile.begin)
+            self._wakeup = Wakeup(self._folder)
             reading = connect(self._options, read_only=True)
         except BaseException:
             connection.close()
@@ -139,12 +141,17 @@ class SQLiteStore:
             raise
         facts = Facts(self.virtual_buckets, self._crashes_max)
         lost = FORGET_WITH_POWER if self._options.synchronous is Synchronous.FULL else frozenset()
-        begin = _checked(SameFile(self._path), self._turnstile)
-        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), begin, lost)
-        self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), _snapshot, frozenset())
+        same = SameFile(self._path)
+        write = _checked(same, self._turnstile)
+        self._writer = self._thread("write", Tx(connection, sql, self.clock, facts), write, same, lost)
+        self._reader = self._thread("read", Tx(reading, sql, self.clock, facts), _snapshot, same, frozenset())
 
-    def _thread(self, name: str, tx: Tx, begin: Begin, lost: frozenset[Verb]) -> StoreThread:
-        thread = StoreThread(f"shike:sqlite:{name}", tx, self._path, begin, self._spread, lost)
+    def _thread(self, name: str, tx: Tx, begin: Begin, same: SameFile, lost: frozenset[Verb]) -> StoreThread:
+        def again() -> sqlite3.Connection:
+            same.check()
+            return connect(self._options, read_only=begin is _snapshot, waits=begin is _snapshot)
+
+        thread = StoreThread(f"shike:sqlite:{name}", tx, self._path, begin, again, self._spread, lost)
         thread.start()
         return thread
 
@@ -169,6 +176,18 @@ class SQLiteStore:
         if self._turnstile is not None:
             self._turnstile.close()
         self._liveness.close()
+
+    def _before_fork(self) -> None:
+        self._opening.acquire()
+        for thread in (self._writer, self._reader):
+            if thread is not None:
+                thread.rest()
+
+    def _after_fork(self) -> None:
+        for thread in (self._writer, self._reader):
+            if thread is not None:
+                thread.go_on()
+        self._opening.release()
 
     def _forked(self) -> None:
         """In a child: threads, connections and sockets are the parent's. It has to open the store for itself."""

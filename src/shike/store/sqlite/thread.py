@@ -26,8 +26,6 @@ log = logging.getLogger("shike.store")
 
 CALLS_PER_COMMIT = 1_000  # bounds how long the first of a group waits for the last
 
-_ORPHANS: list[sqlite3.Connection] = []  # of parent processes: SQLite forbids to close them here
-
 Verb: TypeAlias = Callable[..., Any]
 Begin: TypeAlias = Callable[[sqlite3.Connection], object]
 Listener: TypeAlias = tuple[asyncio.AbstractEventLoop, Callable[[Hint], None]]
@@ -58,15 +56,20 @@ class StoreThread:
         tx: Tx,
         path: Path,
         begin: Begin,
+        connect: Callable[[], sqlite3.Connection],
         tell: Callable[[list[Hint]], list[Listener]],
         forget_with_power: frozenset[Verb] = frozenset(),
     ) -> None:
-        """`forget_with_power`: verbs whose commit need not reach the disk before they answer."""
+        """`connect`: makes a connection such as that of `tx`. `forget_with_power`: verbs whose commit need not reach
+        the disk before they answer."""
         self._tx = tx
         self._forget_with_power = forget_with_power
         self._forced = True  # whether the next commit is forced to the disk
         self._path = path
         self._begin = begin
+        self._connect = connect
+        self._busy = threading.Lock()  # held while SQLite is at work
+        self._resting = False  # the connection was closed for a fork
         self._tell = tell
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._closed = False
@@ -98,12 +101,23 @@ class StoreThread:
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join()
 
+    def rest(self) -> None:
+        """Before a fork: finish what is under way, and close the connection. SQLite remembers its locks in memory; a
+        child would believe that it has them too, and lose what it commits when its parent tidies up."""
+        self._busy.acquire()
+        self._tx.connection.close()
+        self._resting = True
+
+    def go_on(self) -> None:
+        """After a fork, in the parent. It connects again when there is something to do."""
+        self._busy.release()
+
     def orphan(self) -> None:
-        """In a forked child: the thread stayed with the parent, and so must its connection, which is never closed."""
+        """In a forked child: the thread stayed with the parent."""
         self._lock = threading.Lock()
+        self._busy = threading.Lock()
         self._closed = True
         self._thread = threading.Thread()
-        _ORPHANS.append(self._tx.connection)
 
     def _put(self, call: Call) -> None:
         with self._lock:  # nothing may stand behind the None that ends the thread
@@ -117,7 +131,8 @@ class StoreThread:
             calls, going = self._gather()
             if calls:
                 self._commit(calls)
-        self._tx.connection.close()
+        with self._busy:
+            self._tx.connection.close()
 
     def _gather(self) -> tuple[list[Call], bool]:
         """What has been handed over until now, at least one call; False once there is no more to come."""
@@ -137,14 +152,22 @@ class StoreThread:
 
     def _commit(self, calls: list[Call]) -> None:
         try:
-            if not self._together(calls):
-                for call in calls:
-                    self._together([call])
+            with self._busy:
+                self._come_back()
+                if not self._together(calls):
+                    for call in calls:
+                        self._together([call])
         except Exception as error:  # a fault of the thread's own must not leave callers waiting for ever
             for call in calls:
-                call.error = error
+                call.answer, call.error = None, translated(error, self._path)
         _deliver(calls, self._listeners(), self._tx.hints)
         self._tx.hints = []
+
+    def _come_back(self) -> None:
+        if self._resting:
+            self._tx.use(self._connect())
+            self._forced = True
+            self._resting = False
 
     def _listeners(self) -> list[Listener]:
         """Who hears of this commit; other processes have been told. No fault of theirs may end this thread."""

@@ -46,6 +46,11 @@ class Tx:
     def __post_init__(self) -> None:
         self.names = Names(self.connection, self.sql)
 
+    def use(self, connection: sqlite3.Connection) -> None:
+        """Go on with another connection to the same file."""
+        self.connection = connection
+        self.names = Names(connection, self.sql)
+
     @property
     def now(self) -> int:
         """The store's clock: UTC µs."""
