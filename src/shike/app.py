@@ -25,7 +25,7 @@ from shike.runtime import Runtime
 from shike.store.base import Store
 from shike.store.codec import Codec, Plain
 from shike.store.opening import open_store
-from shike.task import Definition, Outcome, is_text, member
+from shike.task import SETTINGS, Definition, Outcome, is_text, member
 from shike.trigger import AnyTrigger
 from shike.trigger.duration import parse_duration
 from shike.worker.executor import Pool
@@ -128,6 +128,7 @@ class Shike:
     def _register(self, function: Callable[..., Any], settings: dict[str, Any]) -> Task[..., Any]:
         if not callable(function):
             raise BadInput(f"{function!r} cannot be a handler: it cannot be called")
+        _refuse_unknown("a task", settings, SETTINGS)
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise BadInput(f"{function.__qualname__} yields, so calling it would run nothing; return a value instead")
         options = dict(settings)
@@ -387,9 +388,10 @@ def _module_of(function: Callable[..., Any]) -> str:
 
 
 def _policies(words: dict[str, Any]) -> Policies:
-    unknown = words.keys() - set(Policies.__struct_fields__)
-    if unknown:
-        raise BadInput(
-            f"a schedule has no {', '.join(sorted(unknown))}; there are: {', '.join(Policies.__struct_fields__)}"
-        )
+    _refuse_unknown("a schedule", words, Policies.__struct_fields__)
     return Policies(**words)
+
+
+def _refuse_unknown(what: str, words: dict[str, Any], known: tuple[str, ...]) -> None:
+    if unknown := words.keys() - set(known):
+        raise BadInput(f"{what} has no {', '.join(sorted(unknown))}; there are: {', '.join(known)}")

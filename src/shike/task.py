@@ -26,6 +26,7 @@ EMPTY = b"{}"
 QUEUE_SIGNS = ":*,"
 Word = TypeVar("Word", bound=StrEnum)
 NO_RESULT = b"null"
+SETTINGS = ("name", "queue", "band", "retry", "timeout", "executor", "on_unknown", "keep_result", "expires", "owner")
 
 
 class Outcome(Struct, frozen=True):

@@ -63,6 +63,7 @@ def test_a_wish_that_cannot_be_met_is_refused_before_it_is_submitted(
         {"keep_result": "no"},
         {"retry": "often"},
         {"queue": "mail:5"},
+        {"retries": 5},
     ],
 )
 def test_a_task_with_a_setting_of_the_wrong_kind_is_refused_where_it_is_defined(settings: dict[str, Any]) -> None:

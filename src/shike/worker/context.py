@@ -80,4 +80,7 @@ running: ContextVar[Context] = ContextVar("shike_run")
 
 def current() -> Context:
     """The run that this code works on. Raises `LookupError` outside of a handler."""
-    return running.get()
+    try:
+        return running.get()
+    except LookupError:
+        raise LookupError("no run is under way here: current() is for code that a handler calls") from None

@@ -42,10 +42,14 @@ def located(app_path: str) -> str:
 
 def tasks_of(app: Any, app_path: str) -> Mapping[str, Definition]:
     """The tasks of a loaded app; raises `ImportFailed` if it has none to offer."""
-    tasks = getattr(app, "tasks", None)
+    tasks = _tasks(app)
     if not isinstance(tasks, Mapping):
         raise ImportFailed(f"{app_path!r} is a {type(app).__qualname__}, not a Shike app")
     return tasks
+
+
+def _tasks(value: Any) -> Any:
+    return None if isinstance(value, type) else getattr(value, "tasks", None)
 
 
 def _import(name: str) -> ModuleType:
@@ -78,7 +82,8 @@ def _attribute_of(module: ModuleType, dotted: str, app_path: str) -> Any:
         try:
             value = getattr(value, name)
         except AttributeError:
-            raise ImportFailed(
-                f"module {module.__name__!r} has no {dotted!r}; name the app, as in {app_path.partition(':')[0]}:app"
-            ) from None
+            file = app_path.partition(":")[0]
+            apps = [f"{file}:{key}" for key, held in vars(module).items() if isinstance(_tasks(held), Mapping)]
+            advice = f"name the app, as in {' or '.join(apps)}" if apps else "nothing in it is a Shike app"
+            raise ImportFailed(f"module {module.__name__!r} has no {dotted!r}; {advice}") from None
     return value

@@ -56,7 +56,8 @@ def test_a_file_is_imported_once(folder: Path) -> None:
         (":app", "names no module"),
         ("no_such_module_at_all:app", "No module named"),
         ("missing.py", "no file"),
-        ("jobs_under_test.py:works", "has no 'works'; name the app, as in jobs_under_test.py:app"),
+        ("jobs_under_test.py:works", "has no 'works'; nothing in it is a Shike app"),
+        ("shop_under_test.py", "has no 'app'; name the app, as in shop_under_test.py:shop or shop_under_test.py:bar"),
         ("jobs_under_test.py:box.daily", "has no 'box.daily'"),
         ("syntax.py", "SyntaxError"),
         ("exits.py", "SystemExit"),
@@ -64,6 +65,7 @@ def test_a_file_is_imported_once(folder: Path) -> None:
 )
 def test_what_cannot_be_loaded_is_an_import_failure_that_says_why(folder: Path, path: str, words: str) -> None:
     (folder / "syntax.py").write_text("def (:")
+    (folder / "shop_under_test.py").write_text("from shike import Shike\nshop = Shike()\nbar = Shike()")
     (folder / "exits.py").write_text("raise SystemExit(3)")
     with pytest.raises(ImportFailed, match=words):
         load_app(path)
