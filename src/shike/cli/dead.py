@@ -29,7 +29,7 @@ def list_(
     """Dead letters, newest first: what failed, why, and whose they are. Exit code 1 if one waits for somebody."""
     if not 1 <= limit <= dead.MANY_MAX:
         raise BadInput(f"--limit {limit}: between 1 and {dead.MANY_MAX:,}")
-    found = at_desk(where, lambda desk: dead.listing(desk.store, limit, task=task))
+    found = at_desk(where, lambda desk: dead.listing(desk.store, limit, task=desk.full_name(task)))
     if where.json:
         output.as_json({"dead": found})
     else:
@@ -45,7 +45,7 @@ def replay(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANY
     numbers = _numbers(run_ids, task, all_)
 
     async def work(desk: Desk) -> dead.Replays:
-        letters = await dead.pick(desk.store, numbers, task=task, everything=all_)
+        letters = await dead.pick(desk.store, numbers, task=desk.full_name(task), everything=all_)
         return await dead.replay_all(desk.client, letters)
 
     done = at_desk(where, work)
@@ -64,7 +64,7 @@ def drop(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANYWH
     numbers = _numbers(run_ids, task, all_)
 
     async def work(desk: Desk) -> int:
-        letters = await dead.pick(desk.store, numbers, task=task, everything=all_)
+        letters = await dead.pick(desk.store, numbers, task=desk.full_name(task), everything=all_)
         return await dead.drop(desk.store, letters)
 
     count = at_desk(where, work)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from msgspec.structs import replace
 
 from shike.cli import output
 from shike.cli.root import FINE, FOUND
@@ -48,7 +49,7 @@ def list_(
         before=run_id_of(before) if before else 0,
         limit=limit,
     )
-    found = at_desk(where, lambda desk: runs.listing(desk.client, wanted))
+    found = at_desk(where, lambda desk: runs.listing(desk.client, replace(wanted, task=desk.full_name(wanted.task))))
     if where.json:
         output.as_json({"runs": found})
     else:

@@ -16,13 +16,13 @@ from shike.bounds import KILL_GRACE_SECONDS, LEASE_SECONDS
 from shike.cli.live import Screen
 from shike.cli.logs import start_logging
 from shike.cli.status import Status
+from shike.cli.where import served
 from shike.settings import Loaded
 
 if TYPE_CHECKING:
     from shike.app import Shike
     from shike.engine import Engine, Roles
     from shike.model import Executor
-    from shike.worker.claims import QueueShare
     from shike.worker.executor import Pool
     from shike.worker.recycle import Limits
     from shike.worker.reload import Watcher
@@ -109,7 +109,7 @@ class Service:
             scheduler=self._scheduler,
             worker=self._worker,
             slots=settings.slots,
-            queues=self._queues(),
+            queues=served(self._loaded, self._app),
             lease_seconds=lease_seconds,
             runs_max=self._limits.max_runs,
             keep=retention(
@@ -118,16 +118,6 @@ class Service:
                 lease_seconds,
             ),
         )
-
-    def _queues(self) -> tuple[QueueShare, ...]:
-        """What was asked for; else every queue that the app knows of, so that nothing waits for nobody."""
-        from shike.worker.claims import QueueShare
-
-        named = self._loaded.settings.queues
-        if not named:
-            known = [task.queue for task in self._app.tasks.values()] + [one.queue for one in self._app.schedules]
-            named = tuple(dict.fromkeys(["default", *known]))
-        return tuple(QueueShare.parse(text) for text in named)
 
     def _pools(self) -> dict[Executor, Pool]:
         from shike.worker.load import located

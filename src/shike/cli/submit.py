@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +11,7 @@ from cyclopts import Parameter
 from shike.cli import output
 from shike.cli.root import FINE
 from shike.cli.times import when
-from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.cli.where import ANYWHERE, Desk, Where, at_desk, served
 from shike.errors import BadInput
 
 
@@ -42,6 +43,8 @@ def submit(
         chosen = chosen.at(when(at)) if at else chosen.in_(in_) if in_ else chosen
         handle = await chosen.submit(*positional, **named)
         answer: dict[str, Any] = {"run": handle.id, "fresh": handle.fresh}
+        if queue and queue not in [share.name for share in served(desk.loaded, desk.app)]:
+            print(f"note: nothing in the app names queue {queue}; a worker serves it if --queues does", file=sys.stderr)
         if wait:
             answer["result"] = await handle.wait(wait)
         return answer

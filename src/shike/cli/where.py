@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shike.app import Shike
     from shike.client import Client
     from shike.store.base import Store
+    from shike.worker.claims import QueueShare
 
 T = TypeVar("T")
 
@@ -52,6 +53,17 @@ class Desk:
     client: Client
     store: Store
     app: Shike | None
+
+    def full_name(self, task: str) -> str:
+        """The name of the task that is meant: as `submit` takes it where the app has it, else as it was given."""
+        from shike.errors import UnknownTask
+
+        if self.app is None or not task:
+            return task
+        try:
+            return self.app.find_task(task).name
+        except UnknownTask:  # the app may have had it when its runs were made
+            return task
 
 
 def at_desk(where: Where, work: Callable[[Desk], Awaitable[T]], *, needs_app: bool = False) -> T:
@@ -94,6 +106,17 @@ def load_app(loaded: Loaded) -> Shike:
     if loaded.given("namespace"):
         app.use(namespace=loaded.settings.namespace)
     return app  # type: ignore[no-any-return]
+
+
+def served(loaded: Loaded, app: Shike) -> tuple[QueueShare, ...]:
+    """What a worker was asked to serve; else every queue that the app knows of, so that nothing waits for nobody."""
+    from shike.worker.claims import QueueShare
+
+    named = loaded.settings.queues
+    if not named:
+        known = [task.queue for task in app.tasks.values()] + [one.queue for one in app.schedules]
+        named = tuple(dict.fromkeys(["default", *known]))
+    return tuple(QueueShare.parse(text) for text in named)
 
 
 def _with_synchronous(url: str, loaded: Loaded) -> str:

@@ -73,6 +73,24 @@ def test_runs_are_listed_by_state_and_task(shell: Shell, shop: Path) -> None:
     assert [run["id"] for run in older] == [one]
 
 
+def test_a_task_is_named_by_its_last_part_wherever_one_is_asked_for(shell: Shell, folder: Path) -> None:
+    (folder / "bank.py").write_text(
+        "from shike import Shike\napp = Shike('sqlite:///bank.db')\n@app.task\nasync def pay(): raise ValueError"
+    )
+    run = str(shell("submit", "pay", "--json", "--app", "bank.py").json["run"])
+    assert run in shell("runs", "list", "--task", "pay", "--app", "bank.py").out
+    shell("up", "--drain", "--plain", "--app", "bank.py")
+    assert run in shell("dead", "list", "--task", "pay", "--app", "bank.py").out
+    assert "no runs" in shell("runs", "list", "--task", "gone", "--app", "bank.py").out
+    assert shell("dead", "replay", "--task", "pay", "--app", "bank.py").out.startswith(f"{run} runs again")
+    assert shell("dead", "drop", "--task", "pay", "--app", "bank.py").out == "1 dropped\n"
+
+
+def test_a_submit_to_a_queue_that_the_app_does_not_name_says_who_would_serve_it(shell: Shell, shop: Path) -> None:
+    assert "nothing in the app names queue bulk" in shell("submit", "pay", "order=5", "--queue", "bulk").err
+    assert shell("submit", "pay", "order=5", "--queue", "mail").err == ""
+
+
 def test_schedules_are_listed_paused_resumed_and_deleted(shell: Shell, shop: Path) -> None:
     shell("up", "--drain", "--plain")
     (one,) = shell("schedules", "list", "--json").json["schedules"]
