@@ -8,7 +8,8 @@
             h.advance("1m")
             assert orders.state(7) == "cancelled"
 
-Nothing sleeps: a week takes as long as the work in it. Sync handlers run one after the other.
+Nothing sleeps: a week takes as long as the work in it. Sync handlers run one after the other, and a `time.sleep` in
+one is real: it holds virtual time up for so long, each time it runs. `asyncio.sleep` passes at once.
 """
 
 from __future__ import annotations

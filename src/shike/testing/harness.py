@@ -187,7 +187,7 @@ class Harness:
         return handle
 
     def find(self, handle: Handle[Any] | str) -> Live | Ended | None:
-        """Where a run is."""
+        """Where a run is: its state, attempts and reason. Its value is `handle.result()`."""
         return self._do(self.store.find(int(handle if isinstance(handle, str) else handle.id)))
 
     def runs(self, **wanted: Any) -> list[Live | Ended]:
