@@ -79,9 +79,10 @@ class Crontab(Struct, frozen=True, kw_only=True):
 
 
 def read(path: Path, *, system: bool, tz: str = "UTC", dst: DST = DST.VIXIE) -> Crontab:
-    """Read a file, or the files of a folder that cron would read. Raises `CrontabError` for one that is not there."""
+    """Read a file, or the files of a folder that cron would read. Raises `CrontabError` for one that cannot be read;
+    in a folder it spoils only itself."""
     if path.is_dir():
-        parts = [read(file, system=system, tz=tz, dst=dst) for file in sorted(path.iterdir()) if _is_read(file)]
+        parts = [_part(file, system=system, tz=tz, dst=dst) for file in sorted(path.iterdir()) if _is_read(file)]
         entries = [entry for part in parts for entry in part.entries]
         return Crontab(entries=entries, problems=[problem for part in parts for problem in part.problems])
     try:
@@ -94,6 +95,13 @@ def read(path: Path, *, system: bool, tz: str = "UTC", dst: DST = DST.VIXIE) -> 
         raise CrontabError("this is not UTF-8 text", file=str(path), line=line) from error
     except OSError as error:
         raise CrontabError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _part(file: Path, *, system: bool, tz: str, dst: DST) -> Crontab:
+    try:
+        return read(file, system=system, tz=tz, dst=dst)
+    except CrontabError as problem:
+        return Crontab(entries=[], problems=[problem])
 
 
 def _is_read(file: Path) -> bool:

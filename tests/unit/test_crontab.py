@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shike.bounds import NAME_CHARS_MAX
+from shike.cli.crontab_app import app_of
 from shike.clock import to_micros
 from shike.crontab import PATH, REBOOT, CronEntry, Crontab, environment, names, parse, read
 from shike.errors import CrontabError
@@ -200,3 +202,25 @@ def test_command_and_stdin_hold_every_sign_but_the_percents(rest: str) -> None:
     assert kept.count("%") == rest.count("\\%")
     assert kept.count("a") == rest.count("a")
     assert entry.stdin.count("\n") == bare.count("%")
+
+
+def test_a_file_that_cannot_be_read_spoils_only_itself_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "good").write_text("0 5 * * * root true\n")
+    (tmp_path / "latin").write_bytes(b"0 5 * * * root echo \xe9\n")
+    found = read(tmp_path, system=True)
+    assert [entry.command for entry in found.entries] == ["true"]
+    assert [(problem.file, problem.line) for problem in found.problems] == [(str(tmp_path / "latin"), 1)]
+
+
+def test_a_long_mailto_keeps_no_entry_from_running() -> None:
+    found = user(f"MAILTO={'m' * 5_000}\n0 5 * * * true\n")
+    app, _ = app_of(
+        list(names(found.entries)),
+        store="memory://",
+        namespace="shike",
+        overlap="skip",
+        misfire="skip",
+        retry=1,
+        timeout=None,
+    )
+    assert [len(task.owner) for task in app.tasks.values()] == [NAME_CHARS_MAX]

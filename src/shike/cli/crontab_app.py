@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shike.app import Shike
+from shike.bounds import NAME_CHARS_MAX
 from shike.call import Task
 from shike.crontab import CronEntry, environment
 from shike.worker.command import Command
@@ -38,7 +39,7 @@ def app_of(
             executor="command",
             retry=retry,
             timeout=timeout,
-            owner=entry.variables.get("MAILTO") or entry.user,
+            owner=(entry.variables.get("MAILTO") or entry.user)[:NAME_CHARS_MAX],
         )
         task: Task[..., Any] = register(_handler(entry))
         if entry.trigger is None:
