@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
-from shike.errors import BadInput, StoreUnavailable
+from shike.errors import BadInput, ImportFailed, StoreUnavailable, UnknownTask
 from shike.settings import Loaded, load, store_url
 
 if TYPE_CHECKING:
@@ -56,13 +56,11 @@ class Desk:
 
     def full_name(self, task: str) -> str:
         """The name of the task that is meant: as `submit` takes it where the app has it, else as it was given."""
-        from shike.errors import UnknownTask
-
-        if self.app is None or not task:
+        if not task or not self.loaded.settings.app:
             return task
         try:
-            return self.app.find_task(task).name
-        except UnknownTask:  # the app may have had it when its runs were made
+            return (self.app or load_app(self.loaded)).find_task(task).name
+        except (UnknownTask, ImportFailed):  # the app may have had it when its runs were made
             return task
 
 

@@ -79,6 +79,7 @@ def test_a_task_is_named_by_its_last_part_wherever_one_is_asked_for(shell: Shell
     )
     run = str(shell("submit", "pay", "--json", "--app", "bank.py").json["run"])
     assert run in shell("runs", "list", "--task", "pay", "--app", "bank.py").out
+    assert run in shell("runs", "list", "--task", "pay", "--app", "bank.py", "--store", "sqlite:///bank.db").out
     shell("up", "--drain", "--plain", "--app", "bank.py")
     assert run in shell("dead", "list", "--task", "pay", "--app", "bank.py").out
     assert "no runs" in shell("runs", "list", "--task", "gone", "--app", "bank.py").out
