@@ -40,7 +40,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     slots: int = 100
     queues: tuple[str, ...] = ()
     threads: int = 0
-    processes: int = 1
+    processes: int = 8  # started when they are needed: after a crash so many rescued runs go on at once
     lease_seconds: float = LEASE_SECONDS
     allow_commands: bool = False
     log_level: str = "info"
