@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from msgspec import Struct
 
 from shike.bounds import ACK_DELAY_SECONDS, LEASE_SECONDS, STOP_GRACE_SECONDS
+from shike.clock import WALL_MIN
 from shike.errors import StoreError
 from shike.events import (
     RUN_ENDED,
@@ -37,6 +38,8 @@ from shike.worker.executor import Pool
 from shike.worker.worker import Worker
 
 log = logging.getLogger("shike")
+
+IDLE_LOOK_SECONDS = 0.005
 
 SLOTS = 100
 
@@ -135,17 +138,28 @@ class Engine:
         self._events.emit(Event(event=SCHEDULER_STOPPED, name=self.member.name))
 
     async def until_idle(self) -> None:
-        """Return when the store has nothing eligible, waiting or running: for tests and one-off drains."""
+        """Return when nothing is due that has not run: nothing eligible or running, no run that waits for its permit
+        though its moment has come, and (where this process plans) no moment that is not planned yet. For tests and
+        one-off drains."""
         while True:
             if self.worker is not None:
                 await self.worker.idle()
             try:
-                counts = await self._store.counts()
-            except StoreError:
-                counts = None
-            if counts is not None and not (counts.eligible or counts.running or counts.waiting):
-                return
-            await asyncio.sleep(0.005)
+                if await self._is_idle():
+                    return
+            except StoreError as error:
+                log.warning("cannot tell whether there is work left: %s", error)
+            await asyncio.sleep(IDLE_LOOK_SECONDS)
+
+    async def _is_idle(self) -> bool:
+        store, last = self._store, self._store.virtual_buckets - 1
+        now = await store.now()
+        counts = await store.counts()
+        if counts.eligible or counts.running or await store.gated(0, last, WALL_MIN - 1, now, 1):
+            return False
+        if self.node is None:
+            return True
+        return all(planned.paused or planned.deleted for planned in await store.to_plan(0, last, now, 100))
 
     def _wants_runs(self) -> bool:
         return self._events.wanted(RUN_ENDED) or self._events.wanted(RUN_REFUSED)

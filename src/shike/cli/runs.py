@@ -35,6 +35,7 @@ def list_(
     key: Annotated[str, Parameter(help="Only with this business key.")] = "",
     before: Annotated[str, Parameter(help="Go on below this run id.")] = "",
     limit: Annotated[int, Parameter(help="At most so many.")] = 20,
+    ahead: Annotated[bool, Parameter(help="Also the planned moments that lie ahead.", negative="")] = False,
     where: Where = ANYWHERE,
 ) -> int:
     """Runs, newest first: live ones and the history."""
@@ -49,7 +50,9 @@ def list_(
         before=run_id_of(before) if before else 0,
         limit=limit,
     )
-    found = at_desk(where, lambda desk: runs.listing(desk.client, replace(wanted, task=desk.full_name(wanted.task))))
+    found = at_desk(
+        where, lambda desk: runs.listing(desk.client, replace(wanted, task=desk.full_name(wanted.task)), ahead=ahead)
+    )
     if where.json:
         output.as_json({"runs": found})
     else:

@@ -22,6 +22,9 @@ from shike.store.guards import Entry, Replayed
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Answer, Move
 
+PAGE_RUNS = 200
+PAGES_MAX = 50
+
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a run's timeline."""
@@ -46,11 +49,28 @@ async def find(store: Store, run_id: int) -> Live | Ended:
     return known
 
 
-async def listing(client: Client, wanted: RunFilter) -> list[RunFacts]:
-    """Runs, newest first."""
+async def listing(client: Client, wanted: RunFilter, *, ahead: bool = False) -> list[RunFacts]:
+    """Runs, newest first; planned moments that lie ahead only if asked for (`ahead`), or for a state.
+
+    Looks through PAGES_MAX pages at most: behind more planned moments than that, older runs are not found.
+    """
     store = await client.store()
     now = await store.now()
-    return [run_facts(known, now) for known in await store.runs(wanted)]
+    if ahead or wanted.states:
+        return [run_facts(known, now) for known in await store.runs(wanted)]
+    found: list[Live | Ended] = []
+    before = wanted.before
+    for _ in range(PAGES_MAX):
+        page = await store.runs(replace(wanted, before=before, limit=PAGE_RUNS))
+        found += [known for known in page if not _lies_ahead(known, now)]
+        if len(found) >= wanted.limit or len(page) < PAGE_RUNS:
+            break
+        before = page[-1].run.id
+    return [run_facts(known, now) for known in found[: wanted.limit]]
+
+
+def _lies_ahead(known: Live | Ended, now: int) -> bool:
+    return isinstance(known, Live) and bool(known.run.schedule) and known.run.due_at > now
 
 
 async def show(client: Client, run_id: int) -> tuple[RunFacts, list[Step]]:

@@ -223,3 +223,36 @@ def test_a_schedule_that_the_program_dropped_is_named(app: Shike, caplog: pytest
         h.run(app.store_schedules())
     assert "default/dropped goes on undeclared" in caplog.text
     assert "kept" not in caplog.text
+
+
+def test_idle_means_that_nothing_is_due_whatever_lies_ahead(app: Shike) -> None:
+    import asyncio
+
+    ran: list[int] = []
+
+    @app.task(name="count")
+    async def count() -> None:
+        ran.append(shike.current().run.ordinal)
+
+    app.schedule(count, every="10s", overlap="skip")
+    with harness(app) as h:
+        assert h._engine is not None
+        h.run(asyncio.wait_for(h._engine.until_idle(), 5))
+        assert ran == [1]
+        assert h.runs(schedule="default/count")[0].state is State.WAITING
+
+
+def test_a_list_of_runs_shows_what_ran_and_not_what_lies_ahead(app: Shike) -> None:
+    from shike.operate import runs
+    from shike.store.base import RunFilter
+
+    @app.task(name="count")
+    async def count() -> None: ...
+
+    app.schedule(count, every="10s")
+    with harness(app) as h:
+        h.advance("25s")
+        shown = h.run(runs.listing(app.client, RunFilter(limit=2)))
+        assert [run.state for run in shown] == ["SUCCESS", "SUCCESS"]
+        everything = h.run(runs.listing(app.client, RunFilter(limit=2), ahead=True))
+        assert {run.state for run in everything} == {"SCHEDULED"}
