@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
-from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
+from shike.errors import BadInput, NotFound, StaleEpoch
 from shike.model import Fate, Planned, Schedule, ScheduleVersion, State
 from shike.store.checks import check_entry
+from shike.store.editing import edited, standing, stepped_back
 from shike.store.following import without_first
 from shike.store.memory.submit import timed, write_moment
 from shike.store.memory.tables import Tables
@@ -17,20 +16,12 @@ from shike.store.verbs import Plan
 
 def put_schedule(tables: Tables, schedule: Schedule, expect: int | None, plan_at: int) -> Planned:
     known = tables.schedules.get(schedule.name)
-    old = None if known is None or known.deleted else known
-    if old is not None and _same(old.schedule, schedule):
+    old, same = standing(known, schedule, expect)
+    if old is not None and same:
         return old
-    if expect is not None and expect != (0 if old is None else old.schedule.version):
-        raise Conflict(f"schedule {schedule.name} is at version {old.schedule.version if old else 0}, not {expect}")
     now = tables.now()
     withdrawn = _withdraw(tables, schedule.name, now)
-    version = 1 if known is None else known.schedule.version + 1
-    created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
-    schedule = replace(schedule, version=version, created_at=created_at)
-    if old is None:  # it begins where its line begins, also if that has passed
-        planned = Planned(schedule=schedule, plan_at=plan_at)
-    else:
-        planned = replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at)
+    planned = edited(known, old, schedule, now, withdrawn, plan_at)
     _begin_version(tables, planned, now)
     return _keep(tables, planned)
 
@@ -49,16 +40,6 @@ def _end_version(tables: Tables, planned: Planned) -> None:
         versions[-1] = replace(versions[-1], until=planned.cursor, stands=False)
 
 
-def _stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
-    """Planning goes on from now, with the numbers that the withdrawn moments gave back."""
-    return replace(planned, cursor=min(planned.cursor, now), ordinal=planned.ordinal - withdrawn)
-
-
-def _same(one: Schedule, other: Schedule) -> bool:
-    blank: dict[str, Any] = {"version": 0, "created_at": 0, "tz_version": ""}
-    return replace(one, **blank) == replace(other, **blank)
-
-
 def control_schedule(
     tables: Tables, name: str, paused: bool | None, reason: str, resume_at: int, delete: bool
 ) -> Planned:
@@ -67,7 +48,7 @@ def control_schedule(
         raise NotFound(f"there is no schedule {name}")
     now = tables.now()
     if delete or paused:
-        planned = _stepped_back(planned, now, _withdraw(tables, name, now))
+        planned = stepped_back(planned, now, _withdraw(tables, name, now))
     if paused:
         planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
     elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
-from shike.errors import BadInput, Conflict, NotFound, StaleEpoch
+from shike.errors import BadInput, NotFound, StaleEpoch
 from shike.model import Fate, Planned, Schedule, ScheduleVersion, TimetableRow
 from shike.store.checks import check_entry
+from shike.store.editing import edited, standing, stepped_back
 from shike.store.following import without_first
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import guards
@@ -23,20 +22,12 @@ from shike.store.verbs import Plan
 def put_schedule(tx: Tx, schedule: Schedule, expect: int | None, plan_at: int) -> Planned:
     """`Store.put_schedule`."""
     known = find(tx, schedule.name)
-    old = None if known is None or known.deleted else known
-    if old is not None and _same(old.schedule, schedule):
+    old, same = standing(known, schedule, expect)
+    if old is not None and same:
         return old
-    if expect is not None and expect != (0 if old is None else old.schedule.version):
-        raise Conflict(f"schedule {schedule.name} is at version {old.schedule.version if old else 0}, not {expect}")
     now = tx.now
     withdrawn = _withdraw(tx, schedule.name, now)
-    version = 1 if known is None else known.schedule.version + 1
-    created_at = schedule.created_at or (now if old is None else old.schedule.created_at)
-    schedule = replace(schedule, version=version, created_at=created_at)
-    if old is None:  # it begins where its line begins, also if that has passed
-        planned = Planned(schedule=schedule, plan_at=plan_at)
-    else:
-        planned = replace(_stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at)
+    planned = edited(known, old, schedule, now, withdrawn, plan_at)
     _begin_version(tx, planned, now)
     return _keep(tx, planned)
 
@@ -53,16 +44,6 @@ def _end_version(tx: Tx, planned: Planned) -> None:
     tx.run("version_end", planned.cursor, tx.names.number(planned.schedule.name))
 
 
-def _stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
-    """Planning goes on from now, with the numbers that the withdrawn moments gave back."""
-    return replace(planned, cursor=min(planned.cursor, now), ordinal=planned.ordinal - withdrawn)
-
-
-def _same(one: Schedule, other: Schedule) -> bool:
-    blank: dict[str, Any] = {"version": 0, "created_at": 0, "tz_version": ""}
-    return replace(one, **blank) == replace(other, **blank)
-
-
 def control_schedule(tx: Tx, name: str, paused: bool | None, reason: str, resume_at: int, delete: bool) -> Planned:
     """`Store.control_schedule`."""
     planned = find(tx, name)
@@ -70,7 +51,7 @@ def control_schedule(tx: Tx, name: str, paused: bool | None, reason: str, resume
         raise NotFound(f"there is no schedule {name}")
     now = tx.now
     if delete or paused:
-        planned = _stepped_back(planned, now, _withdraw(tx, name, now))
+        planned = stepped_back(planned, now, _withdraw(tx, name, now))
     if paused:
         planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
     elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached
