@@ -236,7 +236,9 @@ def test_the_demo_has_something_to_show_and_stops_cleanly(start: Start, shell: S
     process.terminate()
     assert "stopped after" in end(process)
     assert process.returncode == 0
-    runs = shell("runs", "list", "--store", "sqlite:///shike-demo.db", "--limit", "500", "--json").json["runs"]
+    runs = shell("runs", "list", "--store", "sqlite:///shike-demo.db", "--limit", "500", "--ahead", "--json").json[
+        "runs"
+    ]
     assert {"orders.arrive", "report.sales", "prices.fetch", "stock.count"} <= {run["task"] for run in runs}
     assert shell("audit", "--from", "1h ago", "--store", "sqlite:///shike-demo.db").code == 0
 
