@@ -68,7 +68,10 @@ class TimerQueue(Protocol[T]):
         """
 
     def cancel(self, token: Token) -> bool:
-        """Let go of an item. False: it was popped, moved or cancelled, or is not of this queue."""
+        """Let go of an item. False: it was popped, moved or cancelled, or nothing here has that token.
+
+        Each queue counts for itself, so a token of another queue may name something here: keep them apart.
+        """
 
     def cancel_many(self, tokens: Iterable[Token]) -> int:
         """As `cancel` for each; how many were let go."""
@@ -83,9 +86,10 @@ class TimerQueue(Protocol[T]):
         """Take out what is due, in order; at most `limit` items, the rest stays due."""
 
     def next_due(self) -> int | None:
-        """When to look again: never later than the earliest item, early by at most the structure's bucket.
+        """When to look again: never later than the earliest item (a structure that is less precise says so).
 
-        None: nothing waits.
+        It may be early, by less than the slot or bucket that holds the item; a structure that ticks names its next
+        tick. None: nothing waits.
         """
 
     def maintain(self, budget: int) -> bool:

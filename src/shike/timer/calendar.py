@@ -12,29 +12,53 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import islice
-from operator import le
+from itertools import repeat
+from operator import index, is_not
 from sys import maxsize
-from typing import Any, Generic
+from typing import Any, Generic, NoReturn
 
 from shike.bounds import TIMER_DEAD_MIN
+from shike.counted import counted
 from shike.errors import BadInput
 from shike.timer.base import GONE, Gone, T, TimerStats, Token
-from shike.timer.column import COLUMN_BYTES, COLUMN_MAX, INDEX_BITS, INDEX_MASK, PLACE_BYTES, Bucket, Column, Run
+from shike.timer.column import (
+    COLUMN_BYTES,
+    COLUMN_MAX,
+    INDEX_BITS,
+    INDEX_MASK,
+    PLACE_BYTES,
+    Bucket,
+    Column,
+    Places,
+    Run,
+)
 from shike.timer.ladder import Ladder
 
 BUCKET_TICKS_MICROS = 1 << 20  # about a second, when a tick is a microsecond
-BUCKET_TICKS_MILLIS = 1 << 10  # about a second, when a tick is a millisecond
 BUCKET_TICKS_MAX = 1 << 40  # so that an offset in the widest bucket fits 64 bits
 _LATE_BYTES = 8 + 56 + 32 + 32  # a place in a heap, a tuple, two ints
+
+
+def refuse_sizes(bucket_ticks: int, crowd: int) -> None:
+    """Raise `BadInput` unless both are possible."""
+    if not 1 <= bucket_ticks <= BUCKET_TICKS_MAX:
+        raise BadInput(f"bucket_ticks is {bucket_ticks}; it must be within 1 and {BUCKET_TICKS_MAX}")
+    if not 1 <= crowd <= COLUMN_MAX:
+        raise BadInput(f"crowd is {crowd}; it must be within 1 and {COLUMN_MAX}")
+
+
+def refuse_lengths(whens: int, items: int) -> NoReturn:
+    """Raise `BadInput`."""
+    raise BadInput(f"{counted(whens, 'time')} for {counted(items, 'item')}; give one time for each")
 
 
 class CalendarQueue(Generic[T]):
     """A `TimerQueue` for millions. `next_due` is early by less than `bucket_ticks`, rounded up to a power of two.
 
     One call handles at most a few thousand places, whatever is pending, unless it returns more than that.
-    Beyond its item a place costs 12 bytes and a share of its bucket. Cancelled places are given back when they
-    outnumber `TIMER_DEAD_MIN` and the living of their column (1,024 places), at the latest when they are due.
+    Beyond its item a place costs 12 bytes and a share of its bucket; of what was inserted in order 16, and the int that
+    was given as its time. Cancelled places are given back when they are more than 16 and a quarter to a half of
+    their column (1,024 places), at the latest when they are due.
     """
 
     def __init__(self, bucket_ticks: int = BUCKET_TICKS_MICROS, *, crowd: int = COLUMN_MAX) -> None:
@@ -42,10 +66,7 @@ class CalendarQueue(Generic[T]):
 
         Raises `BadInput` unless 1 ≤ bucket_ticks ≤ 2**40 and 1 ≤ crowd ≤ 1,024.
         """
-        if not 1 <= bucket_ticks <= BUCKET_TICKS_MAX:
-            raise BadInput(f"bucket_ticks is {bucket_ticks}; it must be within 1 and {BUCKET_TICKS_MAX}")
-        if not 1 <= crowd <= COLUMN_MAX:
-            raise BadInput(f"crowd is {crowd}; it must be within 1 and {COLUMN_MAX}")
+        refuse_sizes(bucket_ticks, crowd)
         self._ladder = Ladder(bucket_ticks, crowd)
         self._crowd = crowd
         self._shift = self._ladder.shift
@@ -78,21 +99,25 @@ class CalendarQueue(Generic[T]):
 
     def insert_many(self, whens: Sequence[int], items: Sequence[T], *, ascending: bool = False) -> list[Token]:
         if len(whens) != len(items):
-            raise BadInput(f"{len(whens)} times for {len(items)} items; give one time for each")
-        if ascending and all(map(le, whens, islice(whens, 1, None))):
-            return self._insert_ascending(whens, items)
+            refuse_lengths(len(whens), len(items))
+        if type(sum(whens)) is not int:  # the quickest way to see that one is a float
+            whens = list(map(index, whens))  # all are whole numbers, or nothing is inserted
+        if ascending:
+            ordered = sorted(whens)  # of what is in order already this is the quickest proof
+            if ordered == (whens if isinstance(whens, list) else list(whens)):
+                return self._insert_ascending(ordered, items)
         return list(map(self.insert, whens, items))
 
-    def _insert_ascending(self, whens: Sequence[int], items: Sequence[T]) -> list[Token]:
+    def _insert_ascending(self, whens: list[int], items: Sequence[T]) -> list[Token]:
         at = 0 if self._frontier is None else bisect_left(whens, self._frontier)
         tokens = list(map(self._insert_late, whens[:at], items[:at]))
         while at < len(whens):
             column = self._base.get(whens[at] >> self._shift)
             if column is None or len(column.items) == self._crowd:
-                column = self._ladder.column_for(whens[at])
+                column = self._ladder.column_for(whens[at], whole=True)
             start, size = column.start, len(column.items)
             end = bisect_left(whens, column.end, at, min(len(whens), at + self._crowd - size))
-            column.offsets.extend([when - start for when in whens[at:end]])
+            column.offsets.extend([when - start for when in whens[at:end]] if start else whens[at:end])
             column.items += items[at:end]
             tokens += range(column.base + size, column.base + size + end - at)
             self._live += end - at
@@ -100,6 +125,7 @@ class CalendarQueue(Generic[T]):
         return tokens
 
     def _insert_late(self, when: int, item: T) -> Token:
+        when = index(when)
         column = self._late_column
         if column is None or len(column.items) == COLUMN_MAX:
             column = self._late_column = self._ladder.new_column(None)
@@ -116,17 +142,19 @@ class CalendarQueue(Generic[T]):
     # Cancel and move.
 
     def cancel(self, token: Token) -> bool:
-        return self._take(token) is not GONE
+        return self.take(token) is not GONE
 
     def cancel_many(self, tokens: Iterable[Token]) -> int:
-        taken = list(map(self._take, tokens))  # let go of at the end: a finaliser may come back to the queue
-        return len(taken) - taken.count(GONE)
+        taken = list(map(self.take, tokens))  # let go of at the end: a finaliser may come back to the queue
+        return sum(map(is_not, taken, repeat(GONE)))  # `count` would ask the items whether they are equal to it
 
     def move(self, token: Token, when: int) -> Token | None:
-        item = self._take(token)
+        when = index(when)  # or it would be gone
+        item = self.take(token)
         return None if isinstance(item, Gone) else self.insert(when, item)
 
-    def _take(self, token: Token) -> T | Gone:
+    def take(self, token: Token) -> T | Gone:
+        """As `cancel`, and hand the item over; GONE: there is none."""
         column = self._columns.get(token >> INDEX_BITS)
         if column is None:
             return GONE
@@ -150,8 +178,8 @@ class CalendarQueue(Generic[T]):
             self._ladder.drop(column)
             if self._late_column is column:
                 self._late_column = None
-        elif column.dead * 2 <= size:
-            column.dead_max = size // 2
+        elif column.dead <= (share := column.dead_share()):
+            column.dead_max = share
         elif bucket is not None:
             column.squeeze()
             self._ladder.close(bucket)
@@ -282,7 +310,8 @@ class CalendarQueue(Generic[T]):
             if self._is_live(token):
                 places.append((when, self._columns[token >> INDEX_BITS].items, token & INDEX_MASK))
         for bucket in self._ladder.waiting():
-            places += bucket.places()
+            held = Places(bucket, bucket.columns)
+            places += zip(held.whens, held.lists, held.slots, strict=True)
         drained: list[tuple[int, Any]] = [
             (when, items[slot]) for when, items, slot in places if items[slot] is not GONE
         ]

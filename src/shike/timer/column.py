@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import compress
 from sys import maxsize
 from typing import Any
 
-from shike.bounds import TIMER_DEAD_MIN
 from shike.timer.base import GONE, Token
 
 INDEX_BITS = 10
@@ -16,6 +16,9 @@ COLUMN_MAX = 1 << INDEX_BITS  # so that no single step sorts, copies or re-alloc
 INDEX_MASK = COLUMN_MAX - 1
 PLACE_BYTES = 12  # an offset and a reference
 COLUMN_BYTES = 400  # one column and its share of bucket and dictionaries, without places
+DEAD_MIN = 16  # cancelled places of a column that are not worth squeezing out
+STAGGERS = 8
+PEEK = 16  # times of a run that are looked at before all of them are
 
 
 def _offset_code(shift: int) -> str:
@@ -23,8 +26,10 @@ def _offset_code(shift: int) -> str:
     return "H" if shift <= 16 else "I" if shift <= 32 else "Q"
 
 
-Place = tuple[int, list[Any], int]
-"""A time, and where its item lies: `items[slot]`."""
+def _chosen(offsets: array[int] | list[int], chosen: list[bool]) -> array[int] | list[int]:
+    """Those of them, kept as they were."""
+    kept = compress(offsets, chosen)
+    return list(kept) if isinstance(offsets, list) else array(offsets.typecode, kept)
 
 
 class Column:
@@ -36,17 +41,24 @@ class Column:
 
     __slots__ = ("base", "bucket", "dead", "dead_max", "end", "items", "kept", "offsets", "start")
 
-    def __init__(self, serial: int, bucket: Bucket | None) -> None:
-        """Of a bucket, or of none: then it is for late insertions, whose times are kept elsewhere."""
+    def __init__(self, serial: int, bucket: Bucket | None, *, whole: bool = False) -> None:
+        """Of a bucket, or of none: then it is for late insertions, whose times are kept elsewhere. `whole`: it keeps
+        the ints that it is given, not offsets. That is quicker for many at once, and takes 8 bytes and the ints."""
         self.base: Token = serial << INDEX_BITS
         self.bucket = bucket
-        self.start = bucket.start if bucket else 0
+        self.start = bucket.start if bucket and not whole else 0
         self.end = bucket.end if bucket else 0
         self.items: list[Any] = []
-        self.offsets: array[int] = array(_offset_code(bucket.shift if bucket else 0))
+        self.offsets: array[int] | list[int] = [] if whole else array(_offset_code(bucket.shift if bucket else 0))
         self.kept: array[int] | None = None
         self.dead = 0
-        self.dead_max = TIMER_DEAD_MIN if bucket else INDEX_MASK
+        self.dead_max = DEAD_MIN if bucket else INDEX_MASK
+
+    def dead_share(self) -> int:
+        """So many dead are not worth squeezing yet: a quarter to a half. Columns that fill alike are emptied alike, and
+        this keeps them from being squeezed all in the same moment."""
+        size = len(self.items)
+        return size // 2 - size * ((self.base >> INDEX_BITS) % STAGGERS) // (4 * STAGGERS)
 
     def slot_of(self, token: Token) -> int:
         """Where a squeezed column keeps the item of a token; past the end: nowhere."""
@@ -56,13 +68,12 @@ class Column:
 
     def squeeze(self) -> None:
         """Give back the places of the dead. Tokens of the living stay good: `kept` says where they lie now."""
-        alive = [slot for slot, item in enumerate(self.items) if item is not GONE]
-        names = self.kept or range(len(self.items))
-        self.kept = array("H", [names[slot] for slot in alive])
-        self.offsets = array(self.offsets.typecode, [self.offsets[slot] for slot in alive])
-        self.items = [self.items[slot] for slot in alive]
+        alive = [item is not GONE for item in self.items]
+        self.kept = array("H", compress(self.kept or range(len(alive)), alive))
+        self.offsets = _chosen(self.offsets, alive)
+        self.items = list(compress(self.items, alive))
         self.dead = 0
-        self.dead_max = len(alive) // 2
+        self.dead_max = len(self.items) // 2
 
     def pin(self) -> None:
         """Places are about to be pointed at: from now on they must not be squeezed."""
@@ -81,7 +92,7 @@ class Bucket:
         self.split = False
         self.column: Column | None = None
         self.columns: list[Column] = []
-        self.handed: list[Place] = []
+        self.handed: list[Places] = []  # older than all in its columns
         self.ready: Run | None = None
 
     @property
@@ -92,67 +103,83 @@ class Bucket:
     def key(self) -> int:
         return self.start >> self.shift
 
-    def places(self) -> Iterator[Place]:
-        """Every place that holds an item, oldest insertion first: what a wider bucket handed down is older."""
-        yield from (place for place in self.handed if place[1][place[2]] is not GONE)
-        for column in self.columns:
-            for slot, (offset, item) in enumerate(zip(column.offsets, column.items, strict=True)):
-                if item is not GONE:
-                    yield self.start + offset, column.items, slot
-
     @property
     def size(self) -> int:
         """Places, with the dead among them."""
-        return len(self.handed) + sum(len(column.items) for column in self.columns)
+        return sum(len(places.whens) for places in self.handed) + sum(len(column.items) for column in self.columns)
 
     def is_dead(self) -> bool:
         return all(len(column.items) == column.dead for column in self.columns) and all(
-            items[slot] is GONE for _, items, slot in self.handed
+            items[slot] is GONE
+            for places in self.handed
+            for items, slot in zip(places.lists, places.slots, strict=True)
         )
 
 
-class Run:
-    """The places of one bucket in order of time, ready to be served from `position` on."""
+class Places:
+    """Places side by side: their times, and where their items lie, `lists[i][slots[i]]`. Some may be dead."""
 
-    __slots__ = ("columns", "gathered", "lists", "position", "size", "slots", "whens")
+    __slots__ = ("lists", "slots", "whens")
 
-    def __init__(self, bucket: Bucket | None = None, columns: list[Column] | None = None) -> None:
-        """Sort what was handed to `bucket` and what it has in `columns`. `gathered` counts their places."""
-        self.columns = columns or []
-        self.position = 0
-        self.gathered = 0
+    def __init__(self, bucket: Bucket | None = None, columns: Sequence[Column] = ()) -> None:
+        """What was handed to `bucket`, then what it has in `columns`: oldest insertion first."""
         self.whens: list[int] = []
         self.lists: list[list[Any]] = []
         self.slots: list[int] = []
         if bucket is not None:
-            self.gathered = bucket.size
-            for when, items, slot in bucket.handed:
-                self.whens.append(when - bucket.start)
-                self.lists.append(items)
-                self.slots.append(slot)
-            for column in self.columns:
+            for handed in bucket.handed:
+                self.whens += handed.whens
+                self.lists += handed.lists
+                self.slots += handed.slots
+            for column in columns:
                 self._gather(column)
-            self._sort(bucket.start)
-        self.size = len(self.whens)
 
     def _gather(self, column: Column) -> None:
         column.pin()
-        offsets, items = column.offsets, column.items
+        offsets, items, start = column.offsets, column.items, column.start
         if column.dead:
-            alive = [slot for slot, item in enumerate(items) if item is not GONE]
-            self.whens += [offsets[slot] for slot in alive]
+            alive = [item is not GONE for item in items]
+            slots = list(compress(range(len(items)), alive))
+            offsets = _chosen(offsets, alive)
         else:
-            alive = list(range(len(items)))
-            self.whens.extend(offsets)
-        self.lists += [items] * len(alive)
-        self.slots += alive
+            slots = list(range(len(items)))
+        self.whens += [start + offset for offset in offsets] if start else offsets
+        self.lists += [items] * len(slots)
+        self.slots += slots
 
-    def _sort(self, start: int) -> None:
+    def sort(self) -> None:
+        """In order of time; among equal ones nothing changes."""
+        whens = self.whens
+        if whens[:PEEK] == sorted(whens[:PEEK]) and whens == sorted(whens):
+            return  # what is read ahead comes in order
         # A stable sort of positions by small ints: CPython compares those without a call.
-        order = sorted(range(len(self.whens)), key=self.whens.__getitem__)
-        self.whens = [start + self.whens[i] for i in order]
+        order = sorted(range(len(whens)), key=whens.__getitem__)
+        self.whens = [whens[i] for i in order]
         self.lists = [self.lists[i] for i in order]
         self.slots = [self.slots[i] for i in order]
+
+    def part(self, start: int, end: int) -> Places:
+        """Some of them; of all, the very same."""
+        if end - start == len(self.whens):
+            return self
+        part = Places()
+        part.whens, part.lists, part.slots = self.whens[start:end], self.lists[start:end], self.slots[start:end]
+        return part
+
+
+class Run(Places):
+    """The places of one bucket in order of time, ready to be served from `position` on."""
+
+    __slots__ = ("columns", "gathered", "position", "size")
+
+    def __init__(self, bucket: Bucket | None = None, columns: list[Column] | None = None) -> None:
+        """`gathered` counts the places that there were, the dead with them."""
+        super().__init__(bucket, columns or ())
+        self.columns = columns or []
+        self.position = 0
+        self.gathered = 0 if bucket is None else bucket.size
+        self.sort()
+        self.size = len(self.whens)
 
     def skip_dead(self) -> None:
         while self.position < self.size and self.lists[self.position][self.slots[self.position]] is GONE:

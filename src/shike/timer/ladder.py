@@ -8,15 +8,23 @@ named by tokens, until its end has come and it is buried.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from heapq import heapify, heappop, heappush
 from itertools import count
 
-from shike.timer.column import INDEX_BITS, Bucket, Column
+from shike.timer.column import INDEX_BITS, Bucket, Column, Places
 
 FAN_BITS = 6  # a bucket has 64 parts
 LEVELS_ABOVE = 2  # the widest bucket is 4,096 base buckets: 71 minutes of microseconds
 GRAVE_RANK = -1_000  # before every bucket that starts where this one ends
+BASE_COLUMNS = 3  # of a base bucket that is filled in order, before it is split: to sort such ones takes no time
+RUN_COLUMNS = BASE_COLUMNS + LEVELS_ABOVE  # with what was handed down, a base bucket that is not split has no more
 SWEEP_MIN = 1_024  # buckets; below that, emptied ones are not worth looking for
+
+
+def are_together(whens: list[int], shift: int) -> bool:
+    """Whether all fall into one bucket of that width. Mostly the first and the last tell that they do not."""
+    return bool(whens) and whens[0] >> shift == whens[-1] >> shift and min(whens) >> shift == max(whens) >> shift
 
 
 class Ladder:
@@ -29,10 +37,12 @@ class Ladder:
     def __init__(self, bucket_ticks: int, crowd: int) -> None:
         self.shift = (bucket_ticks - 1).bit_length()
         self.crowd = crowd
-        self._run_max = 2 * crowd  # a bucket with more is handed down rather than sorted
+        self._run_max = RUN_COLUMNS * crowd  # a bucket with more is handed down rather than sorted
         self.base: dict[int, Column] = {}
         self.columns: dict[int, Column] = {}
         self._shifts = [*range(self.shift + FAN_BITS * LEVELS_ABOVE, 0, -FAN_BITS), 0]
+        # What wide buckets hold is handed down again and again, all in the call that comes first to a crowd.
+        self._rooms = [crowd if level >= LEVELS_ABOVE else max(crowd // 2, 1) for level in range(len(self._shifts))]
         self._levels: list[dict[int, Bucket]] = [{} for _ in self._shifts]
         self._serials = count()
         # A heap of start, then wider first, then a number that settles ties; a grave lies at its bucket's end.
@@ -41,20 +51,18 @@ class Ladder:
 
     # Putting in.
 
-    def column_for(self, when: int) -> Column:
-        """A column with room for `when`, in the widest bucket that is not crowded."""
+    def column_for(self, when: int, *, whole: bool = False) -> Column:
+        """A column with room for `when`, in the widest bucket that is not crowded; `whole` if it has to be made."""
         level = LEVELS_ABOVE if (when >> self.shift) in self._levels[LEVELS_ABOVE] else 0
         while True:
             key = when >> self._shifts[level]
             bucket = self._levels[level].get(key) or self._add_bucket(level, key)
             column = bucket.column
             if not bucket.split:
-                if column is None:
-                    return self._add_column(bucket)
-                if len(column.items) < self.crowd:
+                if column is not None and len(column.items) < self._rooms[level]:
                     return column
-                if bucket.shift == 0:
-                    return self._add_column(bucket)
+                if column is None or bucket.shift == 0 or (whole and self._has_room(bucket)):
+                    return self._add_column(bucket, whole)
                 bucket.split = True
                 self.close(bucket)
             level += 1
@@ -66,17 +74,20 @@ class Ladder:
         heappush(self._order, (bucket.start, -bucket.shift, next(self._serials), bucket))
         return bucket
 
-    def _add_column(self, bucket: Bucket) -> Column:
-        column = bucket.column = self.new_column(bucket)
+    def _has_room(self, bucket: Bucket) -> bool:
+        return bucket.level == LEVELS_ABOVE and len(bucket.columns) < BASE_COLUMNS
+
+    def _add_column(self, bucket: Bucket, whole: bool) -> Column:
+        column = bucket.column = self.new_column(bucket, whole=whole)
         bucket.columns.append(column)
         if bucket.level == LEVELS_ABOVE:
             self.base[bucket.key] = column
         return column
 
-    def new_column(self, bucket: Bucket | None) -> Column:
+    def new_column(self, bucket: Bucket | None, *, whole: bool = False) -> Column:
         """An empty column under a serial number of its own."""
         serial = next(self._serials)
-        column = self.columns[serial] = Column(serial, bucket)
+        column = self.columns[serial] = Column(serial, bucket, whole=whole)
         return column
 
     def close(self, bucket: Bucket) -> None:
@@ -99,6 +110,7 @@ class Ladder:
     def forget(self, columns: list[Column]) -> None:
         """Forget columns that were served to the end, and with them their tokens."""
         for column in columns:
+            column.bucket = None  # they name each other: the garbage collector need not find that out
             del self.columns[column.base >> INDEX_BITS]
 
     def _discard(self, bucket: Bucket) -> None:
@@ -165,14 +177,22 @@ class Ladder:
         bucket = heappop(self._order)[3]
         bucket.split = True
         self.close(bucket)
-        level = bucket.level + 1
+        level, places = bucket.level + 1, Places(bucket, bucket.columns)
         shift, known = self._shifts[level], self._levels[level]
-        for place in bucket.places():
-            child = known.get(place[0] >> shift) or self._add_bucket(level, place[0] >> shift)
-            child.handed.append(place)
+        if not are_together(places.whens, shift):
+            places.sort()
+        at, size = 0, len(places.whens)
+        while at < size:
+            key = places.whens[at] >> shift
+            end = (
+                size
+                if at == 0 and key == places.whens[-1] >> shift
+                else bisect_left(places.whens, (key + 1) << shift, at)
+            )
+            child = known.get(key) or self._add_bucket(level, key)
+            child.handed.append(places.part(at, end))
+            at = end
         bucket.handed = []
-        for column in bucket.columns:
-            column.pin()
         heappush(self._order, (bucket.end, GRAVE_RANK, next(self._serials), bucket))
 
     def _bury(self) -> None:
@@ -198,5 +218,5 @@ class Ladder:
         for level in self._levels:
             level.clear()
         self.base.clear()
-        self.columns.clear()
+        self.forget(list(self.columns.values()))
         self._order.clear()

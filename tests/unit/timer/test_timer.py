@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import weakref
 from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.timer.builds import BUILDS
 
 from shike.errors import BadInput, BadSetting
-from shike.timer import TIMER_NAMES, CalendarQueue, HeapQueue, TimerQueue, timer_queue
+from shike.timer import TIMER_NAMES, TimerQueue, timer_queue
+from shike.timer.calendar_wheel import month_start, week_start
+from shike.timer.hierarchical_wheel import HierarchicalWheel
+from shike.timer.lazy_heap import LazyHeap
 
 Make = Callable[[], TimerQueue[Any]]
-MAKERS: list[Make] = [HeapQueue, CalendarQueue, lambda: CalendarQueue(8, crowd=4), lambda: CalendarQueue(1, crowd=2)]
+CALENDARS: dict[str, Make] = {
+    f"{name}-{build}": partial(calendar, **sizes)
+    for build, calendar in BUILDS.items()
+    for name, sizes in {
+        "microsecond-calendar": {},
+        "narrow-calendar": {"bucket_ticks": 8, "crowd": 4},
+        "one-tick-calendar": {"bucket_ticks": 1, "crowd": 2},
+    }.items()
+}
+# With a tick of a millisecond the hashed wheel, too, is exact.
+MAKERS: dict[str, Make] = {name: partial(timer_queue, name, ticks_per_second=1_000) for name in TIMER_NAMES} | CALENDARS
+EPOCH = date(1970, 1, 1)
 WHENS = st.lists(st.integers(-50, 700) | st.integers(-(2**63), 2**63), max_size=60)
 
-every_structure = pytest.mark.parametrize("make", MAKERS, ids=["heap", "calendar", "narrow", "one-tick"])
+every_build = pytest.mark.parametrize("calendar", BUILDS.values(), ids=list(BUILDS))
+every_structure = pytest.mark.parametrize("make", MAKERS.values(), ids=list(MAKERS))
 
 
 class Item:
@@ -93,6 +112,33 @@ class TestEdges:
             queue.insert_many([1, 2, 3], ["a"])
         assert len(queue) == 0
 
+    @pytest.mark.parametrize("is_running", [False, True], ids=["at rest", "being served"])
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda queue, token: queue.insert(1.5, "half"),
+            lambda queue, token: queue.insert(float("nan"), "never"),
+            lambda queue, token: queue.insert_many([2, 2.5, 3], "abc", ascending=True),
+            lambda queue, token: queue.insert_many([2, 2.5, 3], "abc"),
+            lambda queue, token: queue.insert_many([2, "3"], "ab"),
+            lambda queue, token: queue.move(token, 7.5),
+            lambda queue, token: queue.move(token, "later"),
+        ],
+    )
+    def test_what_is_no_whole_number_is_no_time_and_changes_nothing(
+        self, make: Make, spoil: Callable[[TimerQueue[Any], int], object], is_running: bool
+    ) -> None:
+        queue = make()
+        queue.insert_many([6, 6], "xy")
+        token = queue.insert(7, "seven")
+        if is_running:
+            assert queue.pop_due(6, limit=1) == ["x"]
+        with pytest.raises(TypeError):
+            spoil(queue, token)
+        queue.insert(500, "later")
+        assert queue.pop_due(6) == (["y"] if is_running else ["x", "y"])
+        assert queue.drain() == [(7, "seven"), (500, "later")]
+
     def test_a_wrong_hint_costs_no_order(self, make: Make) -> None:
         queue = make()
         queue.insert_many([5, 900, 1, 5], "abcd", ascending=True)
@@ -105,6 +151,22 @@ class TestEdges:
         assert moved is not None
         assert queue.pop_due(6) == []
         assert queue.pop_due(7) == [None]
+
+    def test_items_are_not_asked_whether_they_are_equal(self, make: Make) -> None:
+        class Touchy:
+            __hash__ = None  # type: ignore[assignment]
+
+            def __eq__(self, other: object) -> bool:
+                raise AssertionError("a structure calls no code of its user")
+
+        queue = make()
+        tokens = queue.insert_many([*range(40), *range(40)], [Touchy() for _ in range(80)])
+        assert queue.cancel_many([*tokens[:30], *tokens[:3], *tokens[50:]]) == 60
+        moved = queue.move(tokens[30], 50)
+        assert moved is not None
+        assert queue.cancel(moved)
+        assert len(queue.pop_due(30)) == 10
+        assert len(queue.drain()) == 9
 
     def test_a_limit_keeps_the_rest_due(self, make: Make) -> None:
         queue = make()
@@ -229,14 +291,15 @@ class TestLettingGo:
         assert stats.bytes_estimate <= 20_000
 
 
-@pytest.mark.parametrize("make", MAKERS[1:], ids=["calendar", "narrow", "one-tick"])
+@pytest.mark.parametrize("make", CALENDARS.values(), ids=list(CALENDARS))
 @pytest.mark.parametrize("spread", [200, 40_000, 2**24, 2**36])
-def test_a_calendar_answers_as_a_heap_does(make: Make, spread: int) -> None:
+@pytest.mark.parametrize("steps", [3_000, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_a_calendar_answers_as_a_heap_does(make: Make, spread: int, steps: int) -> None:
     rng = random.Random(spread)
-    queues: list[TimerQueue[int]] = [make(), HeapQueue()]
+    queues: list[TimerQueue[int]] = [make(), LazyHeap()]
     tokens: list[tuple[int, ...]] = []
     now = 0
-    for item in range(10_000):
+    for item in range(steps):
         roll = rng.random()
         when = now + rng.randrange(-spread // 20, spread)
         if roll < 0.5:
@@ -262,8 +325,27 @@ def test_a_calendar_answers_as_a_heap_does(make: Make, spread: int) -> None:
     assert queues[0].drain() == queues[1].drain()
 
 
-def test_maintaining_splits_and_sorts_before_the_time_comes() -> None:
-    queue: CalendarQueue[int] = CalendarQueue(64, crowd=8)
+@every_build
+def test_what_was_served_is_given_back_without_the_garbage_collector(calendar: type[Any]) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        queue: TimerQueue[int] = calendar(64, crowd=8)
+        for now in range(0, 20_000, 50):
+            tokens = queue.insert_many(range(now, now + 300, 3), range(100), ascending=True)
+            queue.cancel_many(tokens[::2])
+            queue.pop_due(now)
+            queue.maintain(100)
+        assert queue.drain()
+        del queue
+        assert gc.collect() <= 20
+    finally:
+        gc.enable()
+
+
+@every_build
+def test_maintaining_splits_and_sorts_before_the_time_comes(calendar: type[Any]) -> None:
+    queue: TimerQueue[int] = calendar(64, crowd=8)
     whens = [1_000_000 + place * 37 % 5_000 for place in range(500)]
     queue.insert_many(whens, whens)
     steps = 1
@@ -275,39 +357,43 @@ def test_maintaining_splits_and_sorts_before_the_time_comes() -> None:
     assert pop_all(queue) == sorted(whens)
 
 
-def test_what_comes_after_the_sorting_is_not_forgotten() -> None:
-    queue: CalendarQueue[str] = CalendarQueue(64)
+@every_build
+def test_what_comes_after_the_sorting_is_not_forgotten(calendar: type[Any]) -> None:
+    queue: TimerQueue[str] = calendar(64)
     queue.insert(70, "sorted ahead")
     assert not queue.maintain(1_000)
     queue.insert(69, "came after")
     assert queue.pop_due(70) == ["came after", "sorted ahead"]
 
 
-def crowded() -> tuple[CalendarQueue[int], list[int]]:
+def crowded(calendar: type[Any]) -> tuple[TimerQueue[int], list[int]]:
     """Items 0 to 299 lie in a column of their base bucket, since the wider buckets around it are full."""
-    queue: CalendarQueue[int] = CalendarQueue(1_024, crowd=300)
+    queue: TimerQueue[int] = calendar(1_024, crowd=300)
     queue.insert_many([60_000] * 600, [-1] * 600)
     return queue, queue.insert_many(range(300), range(300), ascending=True)
 
 
-def test_cancelling_many_of_a_bucket_that_is_being_served_hides_none_of_them() -> None:
-    queue, tokens = crowded()
+@every_build
+def test_cancelling_many_of_a_bucket_that_is_being_served_hides_none_of_them(calendar: type[Any]) -> None:
+    queue, tokens = crowded(calendar)
     assert queue.pop_due(0) == [0]
     assert queue.cancel_many(tokens[20:]) == 280
     assert queue.pop_due(50_000) == list(range(1, 20))
 
 
-def test_cancelling_many_of_a_bucket_sorted_ahead_hides_none_of_them() -> None:
-    queue, tokens = crowded()
+@every_build
+def test_cancelling_many_of_a_bucket_sorted_ahead_hides_none_of_them(calendar: type[Any]) -> None:
+    queue, tokens = crowded(calendar)
     while queue.maintain(10):
         pass
     assert queue.cancel_many(tokens[20:]) == 280
     assert queue.pop_due(50_000) == list(range(20))
 
 
+@every_build
 @pytest.mark.parametrize("forget", ["by looking ahead", "by sweeping"])
-def test_a_crowded_bucket_stays_split_while_only_its_parts_hold_items(forget: str) -> None:
-    queue: CalendarQueue[int | str] = CalendarQueue(64, crowd=4)
+def test_a_crowded_bucket_stays_split_while_only_its_parts_hold_items(calendar: type[Any], forget: str) -> None:
+    queue: TimerQueue[int | str] = calendar(64, crowd=4)
     tokens = queue.insert_many([5] * 100, range(100))
     queue.cancel_many(tokens[:60])
     if forget == "by looking ahead":
@@ -320,15 +406,37 @@ def test_a_crowded_bucket_stays_split_while_only_its_parts_hold_items(forget: st
     assert pop_all(queue) == [*range(60, 100), "last"]
 
 
+@every_build
 @pytest.mark.parametrize(("ticks", "crowd"), [(0, 4), (-1, 4), (2**41, 4), (8, 0), (8, 1_025)])
-def test_a_calendar_refuses_impossible_sizes(ticks: int, crowd: int) -> None:
+def test_a_calendar_refuses_impossible_sizes(calendar: type[Any], ticks: int, crowd: int) -> None:
     with pytest.raises(BadInput, match="must be within"):
-        CalendarQueue(ticks, crowd=crowd)
+        calendar(ticks, crowd=crowd)
+
+
+def test_a_wheel_hands_down_the_slot_that_its_hand_comes_to_stand_at() -> None:
+    wheel: HierarchicalWheel[str] = HierarchicalWheel(1, 2)
+    wheel.insert_many([70, 4_100], ["of the wider wheel", "of the heap beyond"])
+    assert wheel.pop_due(63) == []
+    wheel.insert(100, "of the finer one")
+    assert wheel.pop_due(80) == ["of the wider wheel"]
+    assert wheel.pop_due(4_095) == ["of the finer one"]
+    wheel.insert(4_110, "came near")
+    assert wheel.pop_due(4_105) == ["of the heap beyond"]
+
+
+@given(day=st.integers(-700_000, 2_900_000))
+def test_months_and_weeks_begin_when_the_calendar_says(day: int) -> None:
+    on = EPOCH + timedelta(days=day)
+    first = on.replace(day=1)
+    assert month_start(day) == (first - EPOCH).days
+    assert week_start(day) == (max(first, on - timedelta(days=on.weekday())) - EPOCH).days
 
 
 def test_structures_are_chosen_by_name() -> None:
-    assert isinstance(timer_queue(), CalendarQueue)
-    assert isinstance(timer_queue("heap"), HeapQueue)
+    assert isinstance(timer_queue(), tuple(BUILDS.values()))
+    assert isinstance(timer_queue("lazy-heap"), LazyHeap)
+    assert len({type(timer_queue(name)) for name in TIMER_NAMES}) == len(TIMER_NAMES) == 16
     with pytest.raises(BadSetting, match=r"'wheel'.*calendar, heap"):
         timer_queue("wheel")
-    assert [len(timer_queue(name)) for name in TIMER_NAMES] == [0, 0]
+    with pytest.raises(BadInput, match="at least 1"):
+        timer_queue(ticks_per_second=0)
