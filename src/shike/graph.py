@@ -1,0 +1,257 @@
+"""A graph of work: calls of tasks that wait for each other, take each other's results, and are stored in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any, Generic, TypeVar, cast
+
+from msgspec.structs import replace
+
+from shike.bounds import GRAIN_ITEMS, NAME_CHARS_MAX
+from shike.call import Call, Duration, Handle, Task
+from shike.client import Client
+from shike.clock import MICROS
+from shike.counted import counted
+from shike.errors import BadInput, BadTime, GraphError, MissingParent
+from shike.ids.runs import BUCKET_BITS
+from shike.lazy import Lazy
+from shike.model import OnParent, State, Ties
+from shike.store.children import gate_of
+from shike.store.guards import Entry
+from shike.store.verbs import Answer, Move
+from shike.task import member
+from shike.track.grain import Part, sizes
+from shike.track.graph import Edge, ordered, ties_of
+from shike.track.handover import Promised, promised_in, written
+from shike.trigger.duration import parse_duration
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+CANCELLED_AT_ONCE = 1_000  # in one step of the store
+APPROVAL_SECONDS_MAX = 90 * 24 * 3600.0  # nobody remembers what it was about
+
+
+class Node(Generic[R]):
+    """One run of a graph: a call, and what it waits for."""
+
+    def __init__(self, graph: Graph, number: int, call: Call[R], approval_seconds: float) -> None:
+        self._graph = graph
+        self.number = number
+        self.call = call
+        self.approval_seconds = approval_seconds
+        self.edges: dict[int, Edge] = {}
+        self._handle: Handle[R] | None = None
+
+    @property
+    def result(self) -> R:
+        """What its run will return: to be given as an argument to other calls of this graph, whole, or within lists
+        and dicts. A run that takes it waits for this one. Here and now there is nothing to look at in it."""
+        return cast(R, Promised(self))
+
+    @property
+    def handle(self) -> Handle[R]:
+        """Its run, once the graph is submitted: to wait for, or to cancel."""
+        if self._handle is None:
+            raise BadInput(f"{self!r} is not stored yet: submit its graph first")
+        return self._handle
+
+    def after(self, *parents: Node[Any], on_parent: OnParent | str = OnParent.SKIP) -> Node[R]:
+        """Begin only when these runs are over. `on_parent`: what becomes of this one where one of them has no success:
+        `skip` (it is skipped, with the reason), `fail` (it is a dead letter) or `continue` (it runs all the same)."""
+        how = member(OnParent, on_parent)
+        for parent in parents:
+            self._tie(parent, how, "")
+        return self
+
+    def when(self, parent: Node[Any], branch: str, *, on_parent: OnParent | str = OnParent.SKIP) -> Node[R]:
+        """Begin only if this parent chooses the branch: it returns that text, or a list that holds it. Else this run is
+        skipped, with the reason."""
+        if not isinstance(branch, str) or not branch.isprintable() or not 0 < len(branch) <= NAME_CHARS_MAX:
+            raise BadInput(f"branch {branch!r}: a short text, as its parent returns it")
+        if any(sign in branch for sign in "'\"\\"):
+            raise BadInput(f"branch {branch!r}: a text without quotes and backslashes")
+        self._tie(parent, member(OnParent, on_parent), branch)
+        return self
+
+    def _tie(self, parent: Node[Any], how: OnParent, branch: str) -> None:
+        self._graph.refuse_stored()
+        if not isinstance(parent, Node) or parent._graph is not self._graph:
+            raise MissingParent(f"{self!r} cannot wait for {parent!r}: that is no run of this graph", child=repr(self))
+        self.edges[parent.number] = Edge(parent.number, how, branch)
+
+    def stored(self, handle: Handle[R]) -> None:
+        self._handle = handle
+
+    def __repr__(self) -> str:
+        return f"<{self.call.definition.name}, run {self.number + 1} of a graph>"
+
+
+class Graph:
+    """Runs that depend on each other, under construction; `app.graph()` makes one.
+
+        graph = app.graph()
+        page = graph.add(fetch.bind("https://example.org"))
+        tree = graph.add(parse.bind(page.result))          # takes a result, and so waits for it
+        graph.add(publish.bind(tree.result), approval="1d").after(check)
+        graph.submit()
+
+    All runs are stored in one step or none. A run is freed in the very step that ends the last of its parents.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.nodes: list[Node[Any]] = []
+        self._id = 0
+        self._items: dict[int, int] = {}  # node -> how many items it has, of work that was split
+
+    @property
+    def id(self) -> str:
+        """Of the graph, once it is submitted; it is the id of its first run."""
+        if not self._id:
+            raise BadInput("this graph is not stored yet: submit it first (in async code, await that)")
+        return str(self._id)
+
+    def add(
+        self, call: Call[R], *, on_parent: OnParent | str = OnParent.SKIP, approval: Duration | None = None
+    ) -> Node[R]:
+        """A further run. Where its arguments hold results of other runs it waits for those; `on_parent` says what
+        becomes of it where one of them does not succeed (`continue`: it gets None for that result).
+
+        `approval`: once its parents are over it waits for a person, at most so long; then it is skipped.
+        """
+        self.refuse_stored()
+        if not isinstance(call, Call):
+            raise BadInput(f"{call!r:.60} is no call of a task; write graph.add(task.bind(…))")
+        if call.how.key:
+            raise BadInput(
+                "a run of a graph has no business key: it would be another's, or nobody's, if that was known"
+            )
+        node = Node(self, len(self.nodes), call, _approval_seconds(approval))
+        node.after(*promised_in(call.promised), on_parent=on_parent)
+        self.nodes.append(node)
+        return node
+
+    def split(
+        self,
+        task: Task[[list[T]], R],
+        items: Sequence[T],
+        *,
+        grain: int = GRAIN_ITEMS,
+        workers: int = 1,
+        on_parent: OnParent | str = OnParent.SKIP,
+    ) -> list[Node[R]]:
+        """One task over many items, in parts of about `grain`; at least one for each of `workers`. What they make goes
+        on as `[part.result for part in parts]`. `measured` tells how long they took, `shike.track.grain.adapted` what
+        grain to take next time. Raises `BadInput` for a grain that is none, `TooLarge` for too many parts.
+        """
+        nodes, start = [], 0
+        for size in sizes(len(items), grain, workers=workers):
+            nodes.append(self.add(task.bind(list(items[start : start + size])), on_parent=on_parent))
+            start += size
+            self._items[nodes[-1].number] = size
+        return nodes
+
+    def measured(self) -> Any:
+        """How long the parts of `split` took that are a success, each with its number of items: a list of
+        `shike.track.grain.Part`. In async code, await it."""
+        return self._client.both("Graph.measured", self._measured)
+
+    async def _measured(self) -> list[Part]:
+        store, parts = await self._client.store(), list[Part]()
+        for number, size in self._items.items():
+            attempts = await store.attempts(int(self.nodes[number].handle.id))
+            parts += [
+                Part(size, (one.ended_at - one.claimed_at) / MICROS) for one in attempts if one.state is State.SUCCESS
+            ]
+        return parts
+
+    def submit(self) -> Any:
+        """Store all runs in one step; gives this graph again. In async code, await it. Raises `GraphCycle`,
+        `MissingParent` or `TooLarge`, and then nothing was stored."""
+        self.refuse_stored()
+        order = self._order()  # what is wrong is said here, and not where it is awaited
+        return self._client.both("Graph.submit", lambda: self._submit(order))
+
+    def cancel(self, reason: str = "the graph was cancelled") -> Any:
+        """Take back every run that is not over, and ask those that run to stop. In async code, await it.
+        Gives how many were taken back or asked."""
+        return self._client.both("Graph.cancel", lambda: cancel(self._client, int(self.id), len(self.nodes), reason))
+
+    def refuse_stored(self) -> None:
+        if self._id:
+            raise GraphError("this graph was submitted and cannot change any more; make another one with app.graph()")
+
+    def _order(self) -> list[int]:
+        edges = [list(node.edges.values()) for node in self.nodes]
+        return ordered(edges, [repr(node) for node in self.nodes])
+
+    async def _submit(self, order: Sequence[int]) -> Graph:
+        client = self._client
+        first = await client.take_id(client.runtime.entropy.token_hex(8), len(order))
+        self.refuse_stored()  # by another submission that was under way
+        self._id = first
+        try:
+            await client.deliver(self._entries(order, first))
+        except BaseException:
+            self._id = 0
+            raise
+        for place, number in enumerate(order):
+            node = self.nodes[number]
+            node.stored(Handle(client, node.call.definition, None, first + (place << BUCKET_BITS)))
+        return self
+
+    def _entries(self, order: Sequence[int], first: int) -> list[Entry]:
+        nodes = [self.nodes[number] for number in order]
+        places = {node.number: place for place, node in enumerate(nodes)}
+        edges = [
+            [Edge(places[edge.parent], edge.on_parent, edge.when) for edge in node.edges.values()] for node in nodes
+        ]
+        taken = {parent.number for node in nodes for parent in promised_in(node.call.promised)}
+        now = self._client.runtime.clock.wall()
+        return [
+            self._entry(node, first + (place << BUCKET_BITS), tie, places, node.number in taken, now)
+            for place, (node, tie) in enumerate(
+                zip(nodes, ties_of(first, edges, [node.approval_seconds for node in nodes]), strict=True)
+            )
+        ]
+
+    def _entry(self, node: Node[Any], run_id: int, ties: Ties, places: dict[int, int], taken: bool, now: int) -> Entry:
+        call = node.call
+        if taken:
+            call = replace(call, how=replace(call.how, keep_result=True))
+        if call.promised is not None:
+            here = places[node.number]
+            what = f"arguments of task {call.definition.name!r}"
+            payload, name = written(call.promised, lambda parent: places[parent.number] - here, what)
+            call = replace(call, payload=payload, how=replace(call.how, takes=name), promised=None)
+        entry = call.entry(run_id, now, self._client.codec)
+        gate = gate_of(ties.graph) if ties.after or ties.approval_seconds else ""
+        return replace(entry, run=replace(entry.run, ties=ties, gate=gate))
+
+    def __await__(self) -> Generator[Any, None, Graph]:
+        return cast(Lazy[Graph], self.submit()).__await__()
+
+    def __repr__(self) -> str:
+        return f"<graph {self._id or 'not stored yet'} of {counted(len(self.nodes), 'run')}>"
+
+
+async def cancel(client: Client, graph: int, size: int, reason: str) -> int:
+    """Take back the runs of a graph, children first, so that none is freed meanwhile; how many were alive."""
+    store = await client.store()
+    ids = [graph + (number << BUCKET_BITS) for number in reversed(range(size))]
+    alive = 0
+    for start in range(0, size, CANCELLED_AT_ONCE):
+        part = ids[start : start + CANCELLED_AT_ONCE]
+        answers = await store.move([Move(run_id=one, version=0, to=State.CANCELLED, reason=reason) for one in part])
+        alive += sum(answer in (Answer.ACCEPTED, Answer.ASKED) for answer in answers)
+    return alive
+
+
+def _approval_seconds(approval: Duration | None) -> float:
+    if approval is None:
+        return 0.0
+    seconds = parse_duration(approval) / MICROS
+    if not 0 < seconds <= APPROVAL_SECONDS_MAX:
+        raise BadTime(f"approval={approval!r}: more than 0 and at most {APPROVAL_SECONDS_MAX / 86400:.0f} days")
+    return seconds
