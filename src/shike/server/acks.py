@@ -1,0 +1,90 @@
+"""From what a worker in another language says of an attempt to the acknowledgement that it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from shike.bounds import RESULT_BYTES_MAX
+from shike.clock import MICROS
+from shike.errors import BadField
+from shike.model import TERMINAL, Backoff, Live, Options, State
+from shike.server import reading
+from shike.server.ask import Ask
+from shike.server.paging import number_of
+from shike.server.shapes import NewAck
+from shike.store.verbs import Ack, Claimed
+from shike.track import settle
+
+
+async def ack_of(ask: Ask[Any, Any], place: int, sent: NewAck) -> Ack:
+    """The acknowledgement. Of a run that is not known to be this session's it is one that the store will refuse, or
+    know already: the store answers, never we. Raises `BadField` for what cannot be kept."""
+    result = reading.json_value(sent.result, f"acks[{place}].result")
+    if len(result) > RESULT_BYTES_MAX:
+        raise BadField(f"a result has up to {RESULT_BYTES_MAX:,} bytes of JSON", field=f"acks[{place}].result")
+    run_id = number_of(sent.run)
+    known = ask.desk.grants.find(run_id, sent.token) or await _look(ask, run_id, sent.token)
+    if known is None:
+        return Ack(run_id, sent.token, State.SUCCESS if sent.outcome == "ok" else State.FAILED)
+    claimed, claimed_at = known
+    now = ask.desk.clock.wall()
+    facts = settle.Facts(
+        claimed, ask.path["session"], "", claimed_at, max(now - round(sent.seconds * MICROS), claimed_at), now
+    )
+    ack = _meant(ask, facts, sent, result)
+    if ack.result:
+        ack = replace(ack, result=ask.desk.client.codec.encode(ack.result))
+    return await _with_repeat(ask, ack, claimed)
+
+
+async def _look(ask: Ask[Any, Any], run_id: int, token: int) -> tuple[Claimed, int] | None:
+    """What the store knows of a run under this token: this server did not grant it, or forgot."""
+    known = await ask.desk.store.find(run_id)
+    if not isinstance(known, Live) or known.token != token:
+        return None
+    return Claimed(known.run, token, known.attempts + 1, known.run_at, known.crashes), ask.desk.clock.wall()
+
+
+def _meant(ask: Ask[Any, Any], facts: settle.Facts, sent: NewAck, result: bytes) -> Ack:
+    run, options = facts.claimed.run, settle.options_of(facts.claimed.run.options)
+    match sent.outcome:
+        case "ok":
+            return settle.succeeded(facts, result if _keeps(ask, run.task, options) else b"")
+        case "failed":
+            error = sent.error or "the worker did not say why"
+            return settle.failed(facts, error, sent.log, _policy(ask, run.task, options), ask.desk.entropy.random)
+        case "retry":
+            error = sent.error or "the worker asked for another try"
+            if facts.claimed.attempt >= _policy(ask, run.task, options).attempts:
+                return settle.dead(facts, error, sent.log)
+            return settle.retried(facts, error, sent.log, sent.delay_seconds, 0)
+        case "snooze":
+            return settle.snoozed(facts, sent.delay_seconds)
+        case "cancelled":
+            return settle.cancelled(facts, sent.error or "cancelled by its worker")
+        case "release":
+            return settle.given_back(facts.claimed)
+
+
+def _policy(ask: Ask[Any, Any], task: str, options: Options) -> Backoff:
+    """The run's own, else the task's where the app has it, else a single attempt."""
+    app = ask.desk.app
+    return options.retry or (app.tasks[task].retry if app is not None and task in app.tasks else Backoff())
+
+
+def _keeps(ask: Ask[Any, Any], task: str, options: Options) -> bool:
+    app = ask.desk.app
+    if options.keep_result is not None:
+        return options.keep_result
+    return app.tasks[task].keep_result if app is not None and task in app.tasks else True
+
+
+async def _with_repeat(ask: Ask[Any, Any], ack: Ack, claimed: Claimed) -> Ack:
+    """Where it ends a run of a fixed-delay schedule it plans the next moment with it."""
+    run = claimed.run
+    if ack.state not in TERMINAL or settle.options_of(run.options).repeat_seconds is None:
+        return ack
+    run_id = await ask.desk.client.take_id(run.schedule)
+    return settle.with_repeat(ack, run, lambda: run_id)
