@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from pathlib import Path
 
 import pytest
 
+from tests import bounded
 from tests.contract.stores import STORES, Maker
 from tests.contract.world import World
 
@@ -30,7 +30,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     names = pyfuncitem._fixtureinfo.argnames
-    asyncio.run(_opened(pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names}))
+    bounded.run(_opened(pyfuncitem.obj, {name: pyfuncitem.funcargs[name] for name in names}))
     return True
 
 

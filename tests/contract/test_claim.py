@@ -6,8 +6,9 @@ import pytest
 
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
-from shike.model import State
+from shike.model import Manner, State
 from shike.store.verbs import Want
+from tests.contract.stores import STORES
 from tests.contract.world import LEASE_SECONDS, World, ids
 
 
@@ -33,7 +34,7 @@ async def test_a_granted_run_is_running_and_nobody_elses(world: World) -> None:
     run_id = await world.add()
     batch = await world.claim()
     (claimed,) = batch.runs
-    assert (batch.number, batch.now, batch.solo, batch.more) == (1, world.now, False, False)
+    assert (batch.number, batch.now, batch.manner, batch.more) == (1, world.now, Manner.ORDINARY, False)
     live = await world.live(run_id)
     assert (live.state, live.token, live.version) == (State.RUNNING, claimed.token, 1)
     assert (claimed.run, claimed.attempt, claimed.run_at, claimed.crashes) == (live.run, 1, live.run_at, 0)
@@ -159,6 +160,8 @@ async def test_what_is_ahead_or_another_tasks_is_not_more(world: World) -> None:
 
 
 async def test_the_batch_names_the_next_instant(world: World) -> None:
+    if world.make is STORES["redis-slices"]:
+        pytest.skip("what stands in slices is too far ahead to be named")
     await world.session()
     assert (await world.claim()).next_at == 0
     await world.submit(world.run(due_at=world.after(9)), world.run(band=0, due_at=world.after(7)))
@@ -167,6 +170,8 @@ async def test_the_batch_names_the_next_instant(world: World) -> None:
 
 
 async def test_the_next_instant_is_seen_behind_what_is_not_ours(world: World) -> None:
+    if world.make is STORES["redis-slices"]:
+        pytest.skip("what stands in slices is too far ahead to be named")
     await world.session()
     await world.submit(world.run(task="video"), world.run(due_at=world.after(7)))
     assert (await world.claim()).next_at == world.after(7)
@@ -278,36 +283,94 @@ async def test_who_does_not_beat_or_is_unknown_gets_nothing(world: World) -> Non
 # ---------------------------------------------------------------- suspects
 
 
-async def test_a_suspect_is_granted_first_and_alone(world: World) -> None:
+async def test_suspects_are_granted_first_and_among_themselves(world: World) -> None:
     await world.session("first")
     suspect = (await world.started("first", band=5)).run.id
     await world.crash("first")
     await world.session()
     fresh = await world.add(band=0)
     batch = await world.claim()
-    assert (ids(batch.runs), batch.solo, batch.more) == ([suspect], True, True)
+    assert (ids(batch.runs), batch.manner, batch.more) == ([suspect], Manner.TOGETHER, True)
     batch = await world.claim()
-    assert (ids(batch.runs), batch.solo) == ([fresh], False)
+    assert (ids(batch.runs), batch.manner) == ([fresh], Manner.ORDINARY)
 
 
-async def test_the_repeat_of_a_solo_batch_is_solo(world: World) -> None:
+async def test_the_repeat_of_a_batch_of_suspects_says_that_it_is_one(world: World) -> None:
     await world.session("first")
     await world.started("first")
     await world.crash("first")
     await world.session()
-    batch = await world.claim()
-    assert (await world.claim(number=batch.number)).solo
+    batch = await world.claim(suspects=Manner.APART)
+    again = await world.claim(number=batch.number)
+    assert (again.manner, again.runs) == (Manner.APART, batch.runs)
 
 
-async def test_who_cannot_isolate_is_not_given_a_suspect(world: World) -> None:
+async def test_who_wants_no_suspects_is_given_none(world: World) -> None:
     await world.session("first")
     suspect = await world.started("first")
     await world.crash("first")
     await world.session()
     fresh = await world.add()
-    batch = await world.claim(solo=False)
-    assert (ids(batch.runs), batch.solo, batch.more) == ([fresh], False, False)
+    batch = await world.claim(suspects=Manner.ORDINARY)
+    assert (ids(batch.runs), batch.manner, batch.more) == ([fresh], Manner.ORDINARY, False)
     assert (await world.live(suspect.run.id)).suspect
+
+
+async def lost_together(world: World, count: int, session: str = "first") -> list[int]:
+    """So many runs that were under way in one process when it died."""
+    run_ids = [await world.add() for _ in range(count)]
+    await world.session(session)
+    assert await world.granted(session, count, suspects=Manner.ORDINARY) == run_ids
+    await world.crash(session)
+    return run_ids
+
+
+async def test_suspects_go_out_together_by_halves(world: World) -> None:
+    run_ids = await lost_together(world, 15)
+    await world.session()
+    first, second = await world.claim(count=100), await world.claim(count=100)
+    assert (ids(first.runs), first.manner, first.more) == (run_ids[:8], Manner.TOGETHER, True)
+    assert (ids(second.runs), second.manner, second.more) == (run_ids[8:], Manner.TOGETHER, False)
+    assert {one.together for one in first.runs} == {8}
+
+
+async def test_a_party_is_halved_again_when_its_process_dies_too(world: World) -> None:
+    run_ids = await lost_together(world, 9)
+    sizes = []
+    for number in range(4):
+        await world.session(f"w{number}")
+        sizes.append(await world.granted(f"w{number}"))
+        await world.crash(f"w{number}")
+    assert [len(party) for party in sizes] == [5, 3, 2, 1], "those that were not in it wait their turn"
+    assert sizes[-1] == run_ids[:1]
+    bounds = [(await world.live(run_id)).together for run_id in run_ids]
+    assert bounds == [1, 1, 2, 3, 3, 5, 5, 5, 5]
+
+
+async def test_nobody_goes_out_with_more_company_than_it_may_have(world: World) -> None:
+    """The lane's order stands: a party ends where somebody wants less company."""
+    many = await lost_together(world, 6)
+    (one,) = await lost_together(world, 1, "second")
+    await world.session("third")
+    assert await world.granted("third", suspects_max=2) == many[:2]
+    await world.crash("third")  # two of them may have no company at all
+    await world.session()
+    parties = [await world.granted() for _ in range(4)]
+    assert parties == [many[:1], many[1:2], many[2:5], [many[5], one]]
+
+
+async def test_who_has_processes_for_them_is_given_as_many_suspects(world: World) -> None:
+    run_ids = await lost_together(world, 5)
+    await world.session()
+    batch = await world.claim(count=100, suspects=Manner.APART, suspects_max=4)
+    assert (ids(batch.runs), batch.manner, batch.more) == (run_ids[:4], Manner.APART, True)
+    assert await world.granted(count=100, suspects=Manner.APART, suspects_max=4) == run_ids[4:]
+
+
+async def test_suspects_are_no_more_than_were_wanted(world: World) -> None:
+    run_ids = await lost_together(world, 6)
+    await world.session()
+    assert await world.granted(count=2) == run_ids[:2]
 
 
 async def test_suspects_of_other_tasks_queues_and_paused_queues_stay(world: World) -> None:

@@ -207,6 +207,15 @@ async def test_closed_sessions_are_forgotten_and_open_ones_are_not(world: World)
     assert [session.id for session in await world.store.sessions(all=True)] == ["open"]
 
 
+async def test_who_only_submits_is_forgotten_by_age(world: World) -> None:
+    for identity in ("script", "another"):
+        await world.session(identity, lease_seconds=0)
+        world.clock.advance(DAY)
+    await world.session("worker")
+    assert await world.purge(session_seconds=1.5 * DAY) == 1
+    assert [session.id for session in await world.store.sessions(all=True)] == ["another", "worker"]
+
+
 async def test_a_closed_session_that_still_holds_something_is_not_forgotten(world: World) -> None:
     await world.session()
     claimed = await world.started()

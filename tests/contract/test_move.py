@@ -6,7 +6,7 @@ import pytest
 
 from shike.bounds import BANDS
 from shike.errors import BadInput, BadTime
-from shike.model import State
+from shike.model import Manner, State
 from shike.store.guards import Absent, Below, Entry
 from shike.store.hints import HintKind
 from shike.store.verbs import Answer, Move
@@ -28,7 +28,7 @@ async def test_a_run_in_a_lane_is_ended_at_once(world: World, to: State) -> None
 async def test_a_run_that_waits_is_ended_at_once(world: World) -> None:
     run_id = await world.add(gate="api")
     assert await world.move(run_id, State.SKIPPED) is Answer.ACCEPTED
-    assert await world.store.gate_waiters("api") == []
+    assert await world.store.gate_waiters("api", 10) == []
     assert (await world.ended(run_id)).state is State.SKIPPED
 
 
@@ -102,7 +102,7 @@ async def test_a_suspect_that_is_rescheduled_stays_one(world: World) -> None:
     await world.session()
     assert (await world.claim()).runs == []
     world.clock.advance(5)
-    assert (await world.claim()).solo
+    assert (await world.claim()).manner is Manner.TOGETHER
 
 
 async def test_a_version_the_caller_did_not_see_is_refused(world: World) -> None:
@@ -196,7 +196,7 @@ async def test_a_waiting_run_is_admitted_with_its_permit(world: World) -> None:
     guards = (Below("api", 1),)
     assert await world.move(run_id, State.SCHEDULED, version=version, guards=guards) is Answer.ACCEPTED
     assert await world.store.holders("api") == [run_id]
-    assert await world.store.gate_waiters("api") == []
+    assert await world.store.gate_waiters("api", 10) == []
     live = await world.live(run_id)
     assert (live.state, live.run_at) == (State.SCHEDULED, world.after(-5))
     assert await world.granted() == [run_id]

@@ -78,7 +78,7 @@ async def test_a_step_under_an_old_epoch_is_refused(world: World) -> None:
     schedule = await world.schedule()
     await world.session()
     bucket = (await world.store.buckets())[0]
-    await world.store.own("worker", bucket.low, bucket.high, bucket.epoch)
+    await world.own("worker")
     moment = world.moment(schedule, 60)
     with pytest.raises(StaleEpoch):
         await world.plan(schedule, moment, epoch=bucket.epoch)
@@ -274,7 +274,7 @@ async def test_the_next_moment_may_wait_at_a_gate(world: World) -> None:
     effect = following(world, schedule, 30)
     effect = replace(effect, entry=Entry(replace(effect.entry.run, gate="one")))
     await world.settle(claimed, State.SUCCESS, effects=(effect,))
-    assert [gated.run_id for gated in await world.store.gate_waiters("one")] == [effect.entry.run.id]
+    assert [gated.run_id for gated in await world.store.gate_waiters("one", 10)] == [effect.entry.run.id]
 
 
 async def test_a_report_of_an_older_run_starts_no_second_chain(world: World) -> None:

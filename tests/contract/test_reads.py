@@ -40,7 +40,7 @@ async def test_what_is_not_there_is_none(world: World) -> None:
     assert await world.store.attempts(run_id) == []
     assert await world.store.held("nobody") == 0
     assert await world.store.holders("nothing") == []
-    assert await world.store.gate_waiters("nothing") == []
+    assert await world.store.gate_waiters("nothing", 10) == []
 
 
 async def test_a_run_is_found_wherever_it_is(world: World) -> None:
@@ -151,6 +151,27 @@ async def test_due_shows_what_is_behind_now_too(world: World) -> None:
     assert await world.store.due(0, 0, -1, world.now, 10) == [(world.after(-3600), "default")]
 
 
+async def test_of_a_backlog_due_and_gated_show_only_what_stands_first(world: World) -> None:
+    await world.submit(
+        *[world.run(queue=queue, band=band, due_at=world.after(-3600 + step))
+          for queue in "ab" for band in (1, 3) for step in range(50)],
+        *[world.run(gate=gate, due_at=world.after(-60 + step)) for gate in ("x", "y") for step in range(50)],
+        world.run(queue="a", due_at=world.after(5)),
+        world.run(gate="x", due_at=world.after(5)),
+    )  # fmt: skip
+    first, ahead = world.after(-3600), world.after(5)
+    assert await world.store.due(0, 0, -1, AHEAD, 10) == [(first, "a"), (first, "b"), (ahead, "a")]
+    gated = await world.store.gated(0, 0, -1, AHEAD, 10)
+    assert [(one.gate, one.run_at) for one in gated] == [
+        ("x", world.after(-60)), ("y", world.after(-60)), ("x", ahead),
+    ]  # fmt: skip
+    after = world.after(-30)
+    gated = await world.store.gated(0, 0, after, world.now, 10)
+    assert [one.run_at for one in gated] == [world.after(-29)] * 2
+    after = world.after(-3581)
+    assert await world.store.due(0, 0, after, world.now, 10) == [(world.after(-3580), queue) for queue in "ab"]
+
+
 async def test_due_shows_suspects_and_nothing_that_runs(world: World) -> None:
     await world.session()
     claimed = await world.started()
@@ -188,8 +209,16 @@ async def test_gated_shows_who_waits_by_run_at(world: World) -> None:
     ]
     assert [one.run_id for one in await world.store.gated(0, 0, world.now, world.after(8), 10)] == [early.id]
     assert [one.run_id for one in await world.store.gated(0, 0, -1, AHEAD, 2)] == [past.id, early.id]
-    waiters = await world.store.gate_waiters("a")
+    waiters = await world.store.gate_waiters("a", 10)
     assert [(one.run_id, one.run_at) for one in waiters] == [(past.id, world.after(-1)), (late.id, world.after(9))]
+
+
+async def test_the_first_who_wait_are_read_and_no_more(world: World) -> None:
+    waiting = [world.run(gate="a", due_at=world.after(seconds)) for seconds in (5, 1, 3, 3)]
+    await world.submit(*waiting)
+    _, first, second, third = waiting
+    for count, expected in ((0, []), (1, [first]), (3, [first, second, third])):
+        assert [one.run_id for one in await world.store.gate_waiters("a", count)] == [run.id for run in expected]
 
 
 # ---------------------------------------------------------------- schedules

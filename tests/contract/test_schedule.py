@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 from msgspec.structs import replace
 
@@ -12,6 +14,7 @@ from shike.store.hints import HintKind
 from tests.contract.world import World
 
 NAME = "daily/report"
+PLANNED, WITHDRAWN = Fate.PLANNED, Fate.WITHDRAWN
 FOR_EVER = 1 << 60
 
 
@@ -90,6 +93,83 @@ async def test_an_edit_withdraws_what_is_ahead(world: World) -> None:
     assert await world.granted() == [past.entry.run.id]
 
 
+async def planned_ahead(world: World, count: int = 5) -> tuple[Schedule, list[int]]:
+    """A schedule of so many moments, a minute apart and all ahead; the ids of their runs."""
+    schedule = await world.schedule(count=count)
+    moments = [world.moment(schedule, 60.0 * number, ordinal=number) for number in range(1, count + 1)]
+    assert await world.plan(schedule, *moments)
+    return schedule, [one.entry.run.id for one in moments]
+
+
+async def promote(world: World, run_id: int) -> None:
+    """It runs ahead of its moment."""
+    await world.session()
+    await world.move(run_id, State.SCHEDULED, run_at=world.now)
+    await world.settle(await world.take(), State.SUCCESS)
+
+
+async def cancel(world: World, run_id: int) -> None:
+    await world.move(run_id, State.CANCELLED, reason="not this one")
+
+
+async def edit(world: World) -> None:
+    await world.schedule(count=5, args=b"new")
+
+
+async def pause(world: World) -> None:
+    await world.store.control_schedule(NAME, paused=True)
+
+
+async def pause_and_edit(world: World) -> None:
+    await pause(world)
+    world.clock.advance(1)
+    await edit(world)
+    await pause(world)
+
+
+@pytest.mark.parametrize("change", [edit, pause, pause_and_edit])
+@pytest.mark.parametrize("before", [promote, cancel])
+async def test_a_run_that_went_ahead_of_its_moment_gives_its_number_back_with_the_others(
+    world: World, change: Callable[[World], Awaitable[None]], before: Callable[[World, int], Awaitable[None]]
+) -> None:
+    """Else a schedule with a count would lose a moment: planning meets that moment again, and passes over it."""
+    _, run_ids = await planned_ahead(world)
+    await before(world, run_ids[2])
+    await change(world)
+    planned = await world.store.schedule(NAME)
+    assert planned is not None
+    assert (planned.cursor <= world.now, planned.ordinal) == (True, 0)
+    assert await fates(world) == [WITHDRAWN, WITHDRAWN, PLANNED, WITHDRAWN, WITHDRAWN]
+
+
+async def test_what_was_done_before_its_moment_keeps_its_number_when_that_has_passed(world: World) -> None:
+    _, run_ids = await planned_ahead(world)
+    await promote(world, run_ids[1])
+    world.clock.advance(150)
+    await edit(world)
+    planned = await world.store.schedule(NAME)
+    assert planned is not None and planned.ordinal == 2
+
+
+@pytest.mark.parametrize("change", [edit, pause])
+async def test_a_moment_that_has_come_is_not_withdrawn_though_its_jitter_lies_ahead(
+    world: World, change: Callable[[World], Awaitable[None]]
+) -> None:
+    """Planning goes on from now: nobody would plan it again."""
+    schedule = await world.schedule(count=5, jitter_seconds=30.0)
+    run_id = await world.planned_run(schedule, 5, ordinal=1, due_at=world.after(35))
+    later = await world.planned_run(schedule, 65, ordinal=2, due_at=world.after(66))
+    world.clock.advance(10)
+    await change(world)
+    planned = await world.store.schedule(NAME)
+    assert planned is not None and planned.ordinal == 1
+    assert await fates(world) == [PLANNED, WITHDRAWN]
+    assert await world.store.live(later) is None
+    world.clock.advance(25)
+    await world.session()
+    assert await world.granted() == [run_id]
+
+
 async def test_a_waiting_run_is_withdrawn_and_a_permit_given_back(world: World) -> None:
     first = await world.schedule()
     moments = [world.moment(first, seconds, ordinal=seconds, gate="one") for seconds in (60, 61)]
@@ -97,7 +177,7 @@ async def test_a_waiting_run_is_withdrawn_and_a_permit_given_back(world: World) 
     await world.move(moments[0].entry.run.id, State.SCHEDULED, guards=(Below("one", 1),))
     await world.schedule(args=b"new")
     assert await world.store.holders("one") == []
-    assert await world.store.gate_waiters("one") == []
+    assert await world.store.gate_waiters("one", 10) == []
     assert await fates(world) == [Fate.WITHDRAWN, Fate.WITHDRAWN]
 
 

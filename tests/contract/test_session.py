@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shike.errors import Conflict, NotFound, SessionClosed
-from shike.model import OnUnknown, Options, SessionState, State
+from shike.model import Manner, OnUnknown, Options, SessionState, State
 from shike.store.guards import Below
 from shike.store.hints import HintKind
 from shike.store.verbs import Answer
@@ -40,6 +40,28 @@ async def test_who_does_not_beat_is_listed_only_among_all(world: World) -> None:
     assert client.expires_at == 0
     assert await world.store.sessions() == []
     assert await world.store.sessions(all=True) == [client]
+
+
+async def test_of_all_sessions_the_newest_are_listed(world: World) -> None:
+    opened = [await world.session(str(number), lease_seconds=number % 2) for number in range(6)]
+    assert await world.store.sessions(all=True, limit=4) == opened[2:]
+    assert await world.store.sessions(all=True, limit=9) == opened
+    assert await world.store.sessions() == opened[1::2]
+
+
+async def test_left_over_is_who_was_closed_and_still_holds_something(world: World) -> None:
+    for identity in ("holder", "owner", "idle", "alive"):
+        await world.session(identity)
+    await world.add()
+    assert await world.granted("holder")
+    await world.own("owner")
+    assert await world.store.left_over() == []
+    for identity in ("owner", "idle", "holder"):
+        await world.store.close_session(identity, seen_beat=None, reason="stopped")
+    assert [session.id for session in await world.store.left_over()] == ["holder", "owner"]
+    for identity in ("holder", "owner"):
+        await world.store.free(identity, 10)
+    assert await world.store.left_over() == []
 
 
 # ---------------------------------------------------------------- beats
@@ -88,13 +110,14 @@ async def test_a_lease_whose_reply_was_lost_is_released_by_the_next_beat(world: 
     await world.session()
     await world.session("other")
     held, lost = await world.started(), await world.started()
-    await world.beat(received=2, holds=(held.token,))
+    reply = await world.beat(received=2, holds=(held.token,))
+    assert reply.eligible == ("default",), "what it released is told, as whatever else is eligible"
     live = await world.live(lost.run.id)
     assert (live.state, live.suspect, live.attempts, live.token) == (State.SCHEDULED, False, 0, 0)
     assert live.run_at == lost.run_at
     assert (await world.live(held.run.id)).state is State.RUNNING
     batch = await world.claim("other")
-    assert (ids(batch.runs), batch.solo) == ([lost.run.id], False)
+    assert (ids(batch.runs), batch.manner) == ([lost.run.id], Manner.ORDINARY)
     assert await world.settle(lost, State.SUCCESS) is Answer.REFUSED
     assert await world.store.attempts(lost.run.id) == []
 
@@ -200,6 +223,35 @@ async def test_a_beat_that_came_in_between_saves_the_session(world: World) -> No
     assert await world.store.close_session("worker", seen_beat=1, reason="silent")
 
 
+async def test_a_lease_does_not_last_as_long_as_a_jump_of_the_clock(world: World) -> None:
+    """The clock jumps ahead, a session beats, the clock is put right, and the session dies."""
+    await world.session()
+    world.clock.step(3600)
+    await world.beat(number=1)
+    world.clock.step(-3600)
+    assert await world.store.close_session("worker", seen_beat=1, reason="silent")
+
+
+async def test_a_clock_that_was_set_back_makes_nobody_late_who_has_beaten_since(world: World) -> None:
+    await world.session()
+    world.clock.step(-3600)
+    assert not await world.store.close_session("worker", seen_beat=1, reason="silent"), "it beats, as far as we know"
+    await world.beat(number=1)
+    assert not await world.store.close_session("worker", seen_beat=1, reason="silent")
+    world.clock.advance(LEASE_SECONDS)
+    assert not await world.store.close_session("worker", seen_beat=1, reason="silent")
+    world.clock.advance(0.000001)
+    assert await world.store.close_session("worker", seen_beat=1, reason="silent")
+
+
+async def test_a_beat_may_change_how_long_the_lease_is(world: World) -> None:
+    await world.session()
+    await world.beat(number=1, lease_seconds=60.0)
+    (session,) = await world.store.sessions()
+    assert (session.lease_seconds, session.expires_at) == (60.0, world.after(60))
+    assert not await world.store.close_session("worker", seen_beat=1, reason="silent")
+
+
 async def test_who_does_not_beat_is_never_late(world: World) -> None:
     await world.session("client", lease_seconds=0)
     world.clock.advance(1e6)
@@ -281,7 +333,7 @@ async def test_only_who_dies_with_a_run_alone_in_hand_counts_against_it(world: W
     for crashes in (1, 2):
         session = f"w{crashes}"
         await world.session(session)
-        assert (await world.claim(session)).solo
+        assert (await world.claim(session)).manner is Manner.TOGETHER
         await world.crash(session)
         live = await world.live(run_id)
         assert (live.crashes, live.suspect) == (crashes, True)
@@ -294,6 +346,137 @@ async def test_only_who_dies_with_a_run_alone_in_hand_counts_against_it(world: W
     assert (letter.run.id, letter.state, letter.reason) == (run_id, State.DEAD, "poison: killed 3 processes")
     assert (letter.attempts, letter.token) == (0, 0)
     assert len(await world.store.attempts(run_id)) == 4
+
+
+async def test_nobody_is_blamed_who_was_not_alone_in_the_process(world: World) -> None:
+    """A suspect beside an ordinary run: either may have done it."""
+    await world.session("w0")
+    run_id = (await world.started("w0")).run.id
+    await world.crash("w0")
+    for number in range(1, 6):
+        session = f"w{number}"
+        await world.session(session)
+        assert await world.granted(session) == [run_id]
+        other = await world.started(session)
+        await world.crash(session)
+        live = await world.live(run_id)
+        assert (live.crashes, live.suspect, live.together) == (0, True, 1)
+        await world.session(f"v{number}")
+        assert await world.granted(f"v{number}") == [run_id], "it goes on alone"
+        await world.settle(await world.take(f"v{number}"), State.SUCCESS, f"v{number}")
+        assert (await world.ended(other.run.id)).state is State.SUCCESS
+        await world.store.close_session(f"v{number}", seen_beat=None, reason="stopped")
+        await world.rescue(f"v{number}")
+
+
+async def test_the_last_of_a_party_is_not_blamed_while_another_is_not_settled(world: World) -> None:
+    await world.session("first")
+    await world.submit(*(world.run() for _ in range(3)))
+    await world.claim("first")
+    await world.crash("first")
+    await world.session()
+    one, other = (await world.claim()).runs
+    await world.crash()
+    assert (await world.live(one.run.id)).crashes == (await world.live(other.run.id)).crashes == 0
+
+
+async def test_who_is_left_alone_of_a_party_is_blamed(world: World) -> None:
+    await world.session("first")
+    await world.submit(*(world.run() for _ in range(3)))
+    await world.claim("first")
+    await world.crash("first")
+    await world.session()
+    one, other = (await world.claim()).runs
+    await world.settle(one, State.SUCCESS)
+    await world.bury()
+    assert (await world.store.free("worker", 1)).requeued == (other.run.id,)
+    assert (await world.live(other.run.id)).crashes == 1
+
+
+async def test_a_rescue_in_steps_blames_nobody_for_being_the_last(world: World) -> None:
+    await world.session("first")
+    for _ in range(2):
+        await world.started("first")
+    await world.crash("first")
+    await world.session()
+    suspect, other = await world.take(), await world.take()
+    assert suspect.together == other.together == 2
+    await world.bury()
+    while (await world.store.free("worker", 1)).left:
+        pass
+    assert (await world.live(suspect.run.id)).crashes == (await world.live(other.run.id)).crashes == 0
+
+
+async def test_a_missed_lease_makes_no_suspects_while_the_process_lives(world: World) -> None:
+    """It slept, was stopped or cut off: nothing says that any of its runs did it."""
+    await world.session("sleeper")
+    run_id = (await world.started("sleeper")).run.id
+    await world.lapse("sleeper")
+    live = await world.live(run_id)
+    assert (live.state, live.suspect, live.crashes) == (State.SCHEDULED, False, 0)
+    await world.session()
+    batch = await world.claim()
+    assert (ids(batch.runs), batch.manner) == ([run_id], Manner.ORDINARY)
+    assert batch.runs[0].together > 0, "it has started once, whatever its misfire policy says"
+
+
+async def test_a_good_bye_makes_no_suspects(world: World) -> None:
+    await world.session()
+    run_id = (await world.started()).run.id
+    await world.store.close_session("worker", seen_beat=None, reason="its process went on as another session")
+    await world.rescue("worker")
+    assert not (await world.live(run_id)).suspect
+
+
+async def test_what_is_lost_again_and_again_is_halved_and_never_blamed(world: World) -> None:
+    """It may hold its interpreter for longer than a lease: it gets a process to itself, or few neighbours."""
+    run_ids = [await world.add() for _ in range(4)]
+    for number in range(7):
+        await world.session(f"w{number}")
+        assert run_ids[0] in await world.granted(f"w{number}")
+        await world.lapse(f"w{number}")
+    live = await world.live(run_ids[0])
+    assert (live.suspect, live.together, live.crashes) == (True, 1, 0)
+
+
+async def test_a_death_in_a_process_of_its_own_is_a_crash_and_no_attempt(world: World) -> None:
+    await world.session("first")
+    run_id = (await world.started("first")).run.id
+    await world.crash("first")
+    await world.session()
+    for crashes in (1, 2, 3):
+        (claimed,) = (await world.claim(suspects=Manner.APART)).runs
+        assert (claimed.attempt, claimed.crashes) == (1, crashes - 1)
+        assert await world.settle(claimed, State.FAILED, died=True) is Answer.ACCEPTED
+        assert await world.settle(claimed, State.FAILED, died=True) is Answer.ALREADY
+        if crashes < 3:
+            live = await world.live(run_id)
+            assert (live.state, live.suspect, live.crashes, live.attempts) == (State.SCHEDULED, True, crashes, 0)
+    ended = await world.ended(run_id)
+    assert (ended.state, ended.reason) == (State.DEAD, "poison: killed 3 processes")
+    assert len(await world.store.attempts(run_id)) == 4
+
+
+async def test_who_has_a_process_to_itself_is_not_blamed_for_the_death_of_another(world: World) -> None:
+    await world.session("first")
+    run_id = (await world.started("first")).run.id
+    await world.crash("first")
+    for number in range(5):
+        await world.session(f"w{number}")
+        assert (await world.claim(f"w{number}", suspects=Manner.APART)).manner is Manner.APART
+        await world.crash(f"w{number}")
+        live = await world.live(run_id)
+        assert (live.suspect, live.crashes, live.together) == (True, 0, 2)
+
+
+async def test_a_closed_session_says_how_it_ended_and_what_it_held(world: World) -> None:
+    await world.session("a")
+    await world.started("a")
+    await world.bury("a")
+    await world.session("b")
+    await world.miss("b")
+    dead, missed = await world.store.sessions(all=True)
+    assert (dead.died, dead.held, missed.died, missed.held) == (True, 1, False, 0)
 
 
 async def test_how_often_a_run_may_kill_is_a_setting(world: World) -> None:
@@ -365,8 +548,9 @@ async def test_a_suspect_that_fails_by_itself_is_none_any_more(world: World) -> 
     await world.crash("first")
     await world.session()
     await world.settle(await world.take(), State.FAILED)
-    assert not (await world.live(run_id)).suspect
-    assert not (await world.claim()).solo
+    live = await world.live(run_id)
+    assert (live.suspect, live.together) == (False, 0)
+    assert not (await world.claim()).manner
 
 
 async def test_a_suspect_that_is_given_back_stays_one(world: World) -> None:
@@ -376,7 +560,7 @@ async def test_a_suspect_that_is_given_back_stays_one(world: World) -> None:
     await world.session()
     await world.settle(await world.take(), State.SCHEDULED, trace=b"")
     assert (await world.live(run_id)).suspect
-    assert (await world.claim()).solo
+    assert (await world.claim()).manner is Manner.TOGETHER
 
 
 async def test_a_rescued_run_keeps_its_permit(world: World) -> None:

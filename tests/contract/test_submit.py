@@ -211,7 +211,7 @@ async def test_a_run_with_a_gate_waits_before_it(world: World) -> None:
     run_id = await world.add(gate="api")
     assert (await world.live(run_id)).state is State.WAITING
     assert await world.granted() == []
-    assert [gated.run_id for gated in await world.store.gate_waiters("api")] == [run_id]
+    assert [gated.run_id for gated in await world.store.gate_waiters("api", 10)] == [run_id]
     assert await world.store.holders("api") == []
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from shike.clock import MICROS, ManualClock
-from shike.model import RECORD_VERSION, Attempt, Ended, Live, Run, Schedule, Session, State
+from shike.model import RECORD_VERSION, Attempt, Bucket, Ended, Live, Run, Schedule, Session, State
 from shike.store.base import Store
 from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
@@ -22,6 +22,7 @@ from shike.store.verbs import (
     BeatReply,
     Claim,
     Claimed,
+    Division,
     Move,
     NewSession,
     Plan,
@@ -31,6 +32,7 @@ from shike.store.verbs import (
     Want,
 )
 from tests.contract.stores import Maker
+from tests.news import commits
 
 LEASE_SECONDS = 10.0
 TASK = "mail"
@@ -47,10 +49,12 @@ class World:
         self.store: Store
         self.last_id = 0
         self.numbers: dict[str, int] = {}
+        self.dead: set[str] = set()
         self.heard: asyncio.Queue[Hint]
 
     async def open(self, **options: Any) -> None:
         self.store = self.make(self.folder, self.clock, **options)
+        self.store.is_alive = lambda session: session not in self.dead  # type: ignore[method-assign]
         await self.store.open()
 
     async def close(self) -> None:
@@ -144,7 +148,12 @@ class World:
         return await self.store.beat(Beat(session=session, number=number, **words))
 
     async def bury(self, session: str = "worker", reason: str = "killed") -> None:
-        """The session's lease runs out and it is closed; what it holds is not yet free."""
+        """The session's process dies, and it is closed; what it holds is not yet free."""
+        self.dead.add(session)
+        await self.miss(session, reason)
+
+    async def miss(self, session: str = "worker", reason: str = "no beat") -> None:
+        """The session's lease runs out and it is closed; its process lives."""
         self.clock.advance(LEASE_SECONDS + 1)
         (seen,) = [known.beat for known in await self.store.sessions() if known.id == session]
         assert await self.store.close_session(session, seen_beat=seen, reason=reason)
@@ -152,8 +161,42 @@ class World:
     async def crash(self, session: str = "worker") -> None:
         """The session dies, and what it held is rescued."""
         await self.bury(session)
+        await self.rescue(session)
+
+    async def lapse(self, session: str = "worker") -> None:
+        """The session is missed, and what it held is rescued; its process lives."""
+        await self.miss(session)
+        await self.rescue(session)
+
+    async def rescue(self, session: str) -> None:
+        """What a closed session held goes back."""
         while (await self.store.free(session, 10)).left:
             pass
+
+    async def own(self, session: str) -> list[Bucket]:
+        """All buckets as they are become the session's, if they are free."""
+        seen = await self.store.buckets()
+        return await self.divide(session, seen, [(bucket.low, bucket.high) for bucket in seen])
+
+    async def divide(
+        self,
+        session: str,
+        old: Sequence[Bucket],
+        new: Sequence[tuple[int, int]],
+        *,
+        owner: str | None = None,
+        silent: tuple[tuple[str, int], ...] = (),
+    ) -> list[Bucket]:
+        """The session divides what it saw; for itself, unless an owner is named."""
+        return await self.store.divide(
+            Division(
+                session=session,
+                owner=session if owner is None else owner,
+                old=tuple((bucket.low, bucket.epoch) for bucket in old),
+                new=tuple(new),
+                silent=silent,
+            )
+        )
 
     # ------------------------------------------------------------ runs go out
 
@@ -198,6 +241,7 @@ class World:
         last = moments[-1] if moments else None
         fields = {
             "cursor": planned.cursor,
+            "plan_at_seen": planned.plan_at,
             "to": last.moment if last else planned.cursor,
             "ordinal": last.ordinal if last else planned.ordinal,
             "plan_at": planned.plan_at,
@@ -217,7 +261,7 @@ class World:
     def listen(self) -> None:
         """Note the hints from here on."""
         self.heard = asyncio.Queue()
-        self.store.listen(self.heard.put_nowait)
+        self.store.listen(commits(self.heard.put_nowait))
 
     async def hint(self, kind: HintKind) -> Hint:
         """The next hint of this kind; others are dropped on the way."""
@@ -244,6 +288,11 @@ def ids(runs: Sequence[Claimed]) -> list[int]:
 def ack(claimed: Claimed, state: State, *, trace: bytes | None = None, **fields: Any) -> Ack:
     """An acknowledgement as a worker writes it: with the trace of an attempt, unless told otherwise."""
     return Ack(claimed.run.id, claimed.token, state, trace=packed(claimed, state) if trace is None else trace, **fields)
+
+
+def decided(version: int, why: str = "why") -> bytes:
+    """The note of a router, for a run that has this version by it."""
+    return msgspec.msgpack.encode(Attempt(RECORD_VERSION, 1, -version, "worker", State.ASSIGNED, error=why))
 
 
 def packed(claimed: Claimed, state: State) -> bytes:

@@ -16,11 +16,13 @@ Policies (retry, dedupe, overlap, catch-up) are no part of a store. They are com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct, field
 
+from shike.bounds import SESSIONS_LISTED
+from shike.lanes import queue_of
 from shike.model import (
     Attempt,
     Bucket,
@@ -42,6 +44,7 @@ from shike.store.verbs import (
     Beat,
     BeatReply,
     Claim,
+    Division,
     Freed,
     Move,
     NewSession,
@@ -50,6 +53,7 @@ from shike.store.verbs import (
     Submitted,
 )
 
+STANDING_COUNTED: Final = 1_000  # of a lane: more is "too many" to whoever balances
 QUEUE_SWITCH: Final = "queue/"  # QUEUE_SWITCH + name: a control row that pauses the queue of that name
 TIMETABLE_FROM: Final = "timetable/from"  # a control row: UTC µs, in digits; none where nothing was ever dropped
 
@@ -61,6 +65,14 @@ class Gated(Struct, frozen=True, gc=False):
     version: int
     gate: str
     run_at: int
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """A hall, or one worker's own lane, in which runs are eligible."""
+
+    lane: str  # `shike.lanes`
+    runs: int  # at most STANDING_COUNTED
+    first_at: int  # the earliest run_at among them
 
 
 class RunFilter(Struct, frozen=True, kw_only=True):
@@ -93,7 +105,16 @@ class Counts(Struct, frozen=True, kw_only=True):
     failed: int = 0
     ended: dict[str, int] = field(default_factory=dict)  # by state name
     dead: int = 0
-    by_queue: dict[str, int] = field(default_factory=dict)  # live runs
+    by_queue: dict[str, int] = field(default_factory=dict)  # live runs, routed or not
+
+
+def by_queue_name(lanes: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Counts by lane as counts by queue: halls and workers' own lanes are their queue's."""
+    found: dict[str, int] = {}
+    for lane, count in lanes:
+        queue = queue_of(lane)
+        found[queue] = found.get(queue, 0) + count
+    return found
 
 
 class Query(Protocol):
@@ -123,21 +144,36 @@ class Query(Protocol):
         """Every attempt of a run that was written down, oldest first."""
         ...
 
+    async def decisions(self, run_id: int) -> list[Attempt]:
+        """The notes of the routers that put a run into workers' lanes, oldest first."""
+        ...
+
+    async def lanes(self) -> list[Standing]:
+        """Every hall and every worker's own lane in which something is eligible, by name. Costs nothing to speak of
+        where nothing is routed."""
+        ...
+
+    async def standing(self, lane: str, limit: int) -> list[Live]:
+        """The first `limit` eligible runs of a hall or of a worker's own lane, by band, run_at and id."""
+        ...
+
     async def due(self, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
         """(run_at, queue) of runs in shared lanes of virtual buckets low…high with after < run_at ≤ until,
-        earliest first, one entry per distinct (run_at, queue)."""
+        earliest first, one entry per distinct (run_at, queue). Of what is eligible already only the earliest of
+        each queue: who reads this wakes workers, and a backlog must cost no more than its first run."""
         ...
 
     async def gated(self, low: int, high: int, after: int, until: int, limit: int) -> list[Gated]:
-        """Runs that wait for a permit, by run_at, in the same window."""
+        """Runs that wait for a permit, by run_at, in the same window. Of those whose moment has come only the first
+        at each gate."""
         ...
 
     async def holders(self, gate: str) -> list[int]:
         """The runs that hold a permit, in the order they got it."""
         ...
 
-    async def gate_waiters(self, gate: str) -> list[Gated]:
-        """The runs that wait for one permit, by (run_at, id)."""
+    async def gate_waiters(self, gate: str, limit: int) -> list[Gated]:
+        """The first `limit` runs that wait for one permit, by (run_at, id). Costs what it returns."""
         ...
 
     async def schedule(self, name: str) -> Planned | None:
@@ -160,8 +196,12 @@ class Query(Protocol):
         """Rows that touch [start, end), by moment."""
         ...
 
-    async def sessions(self, *, all: bool = False) -> list[Session]:
-        """Open sessions that beat, or all that are remembered."""
+    async def sessions(self, *, all: bool = False, limit: int = SESSIONS_LISTED) -> list[Session]:
+        """Open sessions that beat; or, of all that are remembered, the newest `limit`. By number."""
+        ...
+
+    async def left_over(self) -> list[Session]:
+        """Closed sessions that still hold leases or own buckets: what is to be freed. By number."""
         ...
 
     async def held(self, session: str) -> int:
@@ -192,6 +232,7 @@ class Store(Query, Protocol):
     namespace: str
     virtual_buckets: int
     any_thread: bool  # whether verbs may be called from any thread's event loop
+    blocks: bool  # whether they may be called where no event loop runs, too: there they block (`shike.runtime.driven`)
 
     async def open(self) -> None:
         """Connect, check that this is a Shike store of a version we can read, migrate. Raises `ForeignStore`."""
@@ -214,6 +255,11 @@ class Store(Query, Protocol):
         """Whether the store can prove, without waiting for a lease, that the session's process is dead."""
         ...
 
+    def is_alive(self, session: str) -> bool:
+        """Whether the store can prove that the session's process lives, though its lease may be over: it slept, was
+        stopped, or holds its interpreter. Where nothing can be proved both this and `is_gone` are False."""
+        ...
+
     async def open_session(self, new: NewSession) -> Session:
         """Register a process under its random identity; gives it a number that is never used again."""
         ...
@@ -224,15 +270,17 @@ class Store(Query, Protocol):
 
     async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
         """Close a session for ever. `seen_beat`: only if its last beat is still that one and its time is over by the
-        store's clock or its process is provably gone (a rescuer's words); None: the session's own good-bye.
+        store's clock (`shike.store.expiry`) or its process is provably gone (a rescuer's words: it has seen no beat for
+        a whole lease on a clock of its own); None: the session's own good-bye.
         False if it was not closed. Repeating is harmless: a closed session answers True."""
         ...
 
     async def free(self, session: str, limit: int) -> Freed:
-        """Give back what a *closed* session held, at most `limit` leases: runs become eligible now as
-        suspects (claimed alone next); the lost attempt is written down but does not count as a failure. What was
-        leased alone counts a crash: at CRASHES_MAX it goes to the dead letters as poison. `on_unknown` other than
-        REPEAT in the run's options sends it there at once. Buckets of the session lose their owner."""
+        """Give back what a *closed* session held, at most `limit` leases: runs become eligible now; the lost attempt
+        is written down but does not count as a failure. What that makes of them decides `shike.store.lost`: runs of a
+        process that died are suspects from then on, and one that had been granted as such and was all that it held
+        counts a crash; at CRASHES_MAX that is poison, for the dead letters. `on_unknown` other than REPEAT in the run's
+        options sends it there at once. Buckets of the session lose their owner."""
         ...
 
     async def submit(self, entries: Sequence[Entry], *, repeat: bool = False) -> list[Submitted]:
@@ -243,7 +291,8 @@ class Store(Query, Protocol):
 
     async def claim(self, claim: Claim) -> Batch:
         """Lease eligible runs: run_at ≤ the store's now, band by band in the order asked for, by (run_at, id) inside
-        a band, only tasks and queues asked for, no paused queue. One suspect is granted alone. Raises
+        a band, only tasks and queues asked for, no paused queue. Suspects are granted first, and among themselves:
+        `TOGETHER` no more of them than each of them allows (`Live.together`), `APART` at most `suspects_max`. Raises
         `SessionClosed` for a session that is closed or whose lease is over."""
         ...
 
@@ -279,9 +328,12 @@ class Store(Query, Protocol):
         """Pause (unclaimed future runs are withdrawn), resume (planning goes on from now), or delete. `NotFound`."""
         ...
 
-    async def own(self, session: str, low: int, high: int, epoch: int) -> Bucket:
-        """Take or keep a bucket: granted if it is owned by this session, by nobody or by a closed session, and `epoch`
-        is the last one seen; taking it makes a higher one. Otherwise `Conflict` with the facts."""
+    async def divide(self, division: Division) -> list[Bucket]:
+        """Take, give away, split or merge buckets. Each old one must be in the epoch seen and be the caller's,
+        nobody's, a closed or forgotten session's, or that of a session in `silent` whose last beat is still that one.
+        The new ones are `division.owner`'s, all in the epoch after the highest of the old. Otherwise `Conflict` with
+        the facts, and nothing is changed; `SessionClosed` for a caller that is closed; `BadInput` for ranges that do
+        not fit each other. A repeat finds its own work and answers the same (`shike.store.dividing` decides)."""
         ...
 
     async def put(self, key: str, value: bytes | None, *, expect: int | None) -> Control | None:

@@ -17,7 +17,7 @@ ZLIB_MARK: Final = b"\x01"
 
 
 class Codec(Protocol):
-    """Bytes to bytes and back: `decode(encode(data)) == data`, for the empty bytes too."""
+    """Bytes to bytes and back: `decode(encode(data)) == data`, for the empty bytes too. Several threads may ask."""
 
     def encode(self, data: bytes) -> bytes: ...
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shike.errors import Conflict
-from shike.model import Planned, Schedule
+from shike.model import Planned, Run, Schedule
 
 
 def standing(known: Planned | None, schedule: Schedule, expect: int | None) -> tuple[Planned | None, bool]:
@@ -25,7 +25,7 @@ def standing(known: Planned | None, schedule: Schedule, expect: int | None) -> t
 
 
 def edited(
-    known: Planned | None, old: Planned | None, schedule: Schedule, now: int, withdrawn: int, plan_at: int
+    known: Planned | None, old: Planned | None, schedule: Schedule, now: int, ahead: int, plan_at: int
 ) -> Planned:
     """The next version. A new schedule begins where its line begins, also if that has passed."""
     version = 1 if known is None else known.schedule.version + 1
@@ -33,12 +33,28 @@ def edited(
     schedule = replace(schedule, version=version, created_at=created_at)
     if old is None:
         return Planned(schedule=schedule, plan_at=plan_at)
-    return replace(stepped_back(old, now, withdrawn), schedule=schedule, plan_at=plan_at)
+    return replace(stepped_back(old, now, ahead), schedule=schedule, plan_at=plan_at)
 
 
-def stepped_back(planned: Planned, now: int, withdrawn: int) -> Planned:
-    """Planning goes on from now, with the numbers that the withdrawn moments gave back."""
-    return replace(planned, cursor=min(planned.cursor, now), ordinal=planned.ordinal - withdrawn)
+def stepped_back(planned: Planned, now: int, ahead: int) -> Planned:
+    """Planning goes on from now, with the number of the last moment up to there. `ahead`: how many moments have a row
+    between the new cursor (`edge`) and the old one, other than as withdrawn before.
+
+    All of them give their numbers back, also a run that was promoted or cancelled ahead of its moment, or that is
+    running: planning meets that moment again, and passes over it with its number.
+    """
+    return replace(planned, cursor=edge(planned, now), ordinal=planned.ordinal - ahead)
+
+
+def edge(planned: Planned, now: int) -> int:
+    """Where planning goes on after a step back: what lies beyond is ahead."""
+    return min(planned.cursor, now)
+
+
+def is_ahead(run: Run, now: int) -> bool:
+    """Whether an edit or a pause takes a planned run back. What counts is its moment: one that has come is not planned
+    again, so its run stays, though jitter may put it off until later."""
+    return run.moment > now
 
 
 def _same(one: Schedule, other: Schedule) -> bool:

@@ -53,7 +53,13 @@ class Replayed(Struct, frozen=True, tag=True):
     run_id: int
 
 
-Effect: TypeAlias = PlanNext | Insert | Replayed
+class Choose(Struct, frozen=True, tag=True):
+    """Effect: with its success a run chose these branches; children that wait for any other are skipped."""
+
+    branches: tuple[str, ...]
+
+
+Effect: TypeAlias = PlanNext | Insert | Replayed | Choose
 
 
 class Entry(Struct, frozen=True, gc=False):

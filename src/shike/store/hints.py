@@ -28,3 +28,5 @@ class HintKind(StrEnum):
     SCHEDULE = "schedule"  # the schedule `name` was made, changed or needs planning
     QUEUE = "queue"  # `queue` was paused or resumed
     SESSION = "session"  # a process joined, as the session `name`
+    MISSED = "missed"  # what was committed before now may not have been told: told by a process's own ear, as it opens
+    BUCKET = "bucket"  # buckets changed hands or sizes; told by the node that did it, not by the store

@@ -6,8 +6,8 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from shike.bounds import BANDS
-from shike.model import Run, State, TimetableRow
+from shike.bounds import BANDS, CLAIM_RUNS_MAX
+from shike.model import Manner, Run, State, TimetableRow
 from shike.store.guards import Effect, Entry, Guard
 
 
@@ -72,7 +72,8 @@ class Claim(Struct, frozen=True, kw_only=True):
     number: int
     wants: tuple[Want, ...]
     tasks: frozenset[str]  # only these are granted
-    solo: bool = True  # whether a suspect may be granted (alone)
+    suspects: Manner = Manner.TOGETHER  # how suspects may be granted; ORDINARY: not now
+    suspects_max: int = CLAIM_RUNS_MAX  # how many of them
     bands: tuple[int, ...] = tuple(range(BANDS))  # the order in which bands are served
 
 
@@ -84,15 +85,16 @@ class Claimed(Struct, frozen=True, gc=False):
     attempt: int
     run_at: int
     crashes: int = 0
+    together: int = 0  # `Live.together`; 0: no lease of it was ever lost
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """The answer to a claim. `solo`: one suspect, to be run isolated. `more`: the store had more to give."""
+    """The answer to a claim. It holds suspects or others, as `manner` says. `more`: the store had more to give."""
 
     number: int
     now: int
     runs: list[Claimed]
-    solo: bool = False
+    manner: Manner = Manner.ORDINARY
     more: bool = False
     next_at: int = 0  # the earliest run_at still ahead in the wanted queues; 0: none
 
@@ -110,6 +112,7 @@ class Ack(Struct, frozen=True, gc=False):
     result: bytes = b""
     trace: bytes = b""  # the packed `Attempt`; empty where nothing began
     effects: tuple[Effect, ...] = ()
+    died: bool = False  # the process that it had to itself died over it: of a run that was granted `APART`, FAILED
 
 
 class Answer(IntEnum):
@@ -126,8 +129,10 @@ class Answer(IntEnum):
 class Move(Struct, frozen=True, kw_only=True):
     """A change to a run that is not settled by its worker: by an operator or a node.
 
-    `to`: SCHEDULED (admitted, promoted, rescheduled), CANCELLED, SKIPPED or DEAD. A running run can only be asked to
-    stop. None for `run_at` or `band` leaves it.
+    `to`: SCHEDULED (admitted, promoted, rescheduled; into the lane it was submitted to), ASSIGNED (into the own lane of
+    the session `worker`; refused if that is closed or unknown), CANCELLED, SKIPPED or DEAD. A running run can only be
+    asked to stop. None for `run_at` or `band` leaves it. A `note` (a packed `Attempt` in state ASSIGNED) is kept with
+    the run's attempts under the version that the run has then: `Query.decisions`.
     """
 
     run_id: int
@@ -137,6 +142,8 @@ class Move(Struct, frozen=True, kw_only=True):
     band: int | None = None
     reason: str = ""
     guards: tuple[Guard, ...] = ()
+    worker: str = ""
+    note: bytes = b""
 
 
 class PlannedMoment(Struct, frozen=True, gc=False):
@@ -151,13 +158,15 @@ class PlannedMoment(Struct, frozen=True, gc=False):
 class Plan(Struct, frozen=True, kw_only=True):
     """One step of planning: moves the cursor of `schedule` from `cursor` to `to`, and writes what lies between.
 
-    Refused as a whole if the schedule's version or cursor is another, if it is paused and there are moments to plan,
-    or if the epoch is old. A moment that has a row already is left as it is: its identity is `(schedule, moment)`.
+    Refused as a whole if the schedule's version, cursor or `plan_at` is another, if it is paused and there are moments
+    to plan, or if the epoch is old. A pause that came and went in between leaves version and cursor as they were, and
+    `plan_at` not. A moment that has a row already is left as it is: its identity is `(schedule, moment)`.
     """
 
     schedule: str
     version: int
     cursor: int
+    plan_at_seen: int
     to: int
     ordinal: int
     plan_at: int
@@ -165,6 +174,20 @@ class Plan(Struct, frozen=True, kw_only=True):
     epoch: int
     moments: tuple[PlannedMoment, ...] = ()
     ranges: tuple[TimetableRow, ...] = ()
+
+
+class Division(Struct, frozen=True, kw_only=True):
+    """Buckets that lie side by side, and the ranges that take their place: exactly the same virtual buckets.
+
+    One word for four deeds. *Take*: the same range, `owner` oneself. *Give*: the same range, `owner` another session,
+    or nobody (""). *Split*: one becomes several. *Merge*: several become one. No key moves by any of them.
+    """
+
+    session: str  # who says so; open
+    owner: str  # whose the new ones are: an open session's, or nobody's
+    old: tuple[tuple[int, int], ...]  # (low, epoch) as they were seen, in order
+    new: tuple[tuple[int, int], ...]  # (low, high), in order
+    silent: tuple[tuple[str, int], ...] = ()  # (session, its last beat): open, but not heard of since that beat
 
 
 class Freed(Struct, frozen=True, kw_only=True):

@@ -13,13 +13,14 @@ from shike.model import RECORD_VERSION, Run, State
 from shike.store.guards import Entry
 from shike.store.sqlite import SQLiteStore
 from shike.store.verbs import Ack, Batch, Claim, NewSession, Want
+from tests import bounded
 
 T = TypeVar("T")
 TASK = "mail"
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+    return bounded.run(work)
 
 
 @asynccontextmanager

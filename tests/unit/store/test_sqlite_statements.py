@@ -47,7 +47,8 @@ def test_it_fits_the_layout(connection: sqlite3.Connection, name: str) -> None:
 
 
 def test_each_is_used_somewhere() -> None:
-    code = "".join(file.read_text() for file in SOURCES.iterdir() if file.name.endswith(".py"))
+    files = [*SOURCES.iterdir(), SOURCES.parent / "row_records.py"]  # type: ignore[attr-defined]
+    code = "".join(file.read_text() for file in files if file.name.endswith(".py"))
     unused = [name for name in _texts() if f'"{name}"' not in code]
     assert unused == []
 

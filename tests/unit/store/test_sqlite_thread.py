@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from shike.errors import BadInput, Conflict, StoreUnavailable
 from shike.model import Live
+from shike.runtime import driven
 from shike.store.hints import Hint, HintKind
 from shike.store.sqlite import SQLiteStore
 from shike.store.sqlite.tx import Tx
@@ -36,7 +38,7 @@ def hold_the_writer(store: SQLiteStore) -> threading.Event:
         started.set()
         release.wait(20)
 
-    store._writer.do(wait, ())
+    threading.Thread(target=driven, args=(store._writer.ask(wait, ()),), daemon=True).start()
     assert started.wait(20)
     return release
 
@@ -86,6 +88,78 @@ def test_a_verb_that_fails_harms_none_of_its_neighbours(tmp_path: Path) -> None:
             assert [type(answer) for answer in answers] == [list, Conflict, BadInput, list]
             there = [number for number in range(1, 6) if await store.live(number << 8)]
             assert there == [1, 2, 5]
+
+    run(failing())
+
+
+class Stuck:
+    """A connection whose rollback fails, as where the disk does not answer."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if statement == "rollback":
+            raise sqlite3.OperationalError("disk I/O error")
+        return self.connection.execute(statement, *values)
+
+    def close(self) -> None:
+        self.closed = True
+        self.connection.close()
+
+
+@pytest.mark.parametrize("neighbours", [True, False])
+def test_a_connection_that_cannot_take_back_is_thrown_away(tmp_path: Path, neighbours: bool) -> None:
+    """Nothing half done, nobody left waiting, and the next call finds a connection that works."""
+
+    async def failing() -> None:
+        async with opened(tmp_path / "shike.db") as store:
+            await store.submit([entry(1)])
+            writer = store._writer
+            assert writer is not None
+            stuck = Stuck(writer._tx.connection)
+            writer._tx.use(stuck)  # type: ignore[arg-type]
+            release = hold_the_writer(store)
+            verbs = [store.submit([entry(2, queue="gpu"), entry(1)])]  # writes, and fails
+            if neighbours:
+                verbs = [store.submit([entry(3)]), *verbs, store.submit([entry(4, queue="gpu")])]
+            calls = [asyncio.ensure_future(verb) for verb in verbs]
+            await asyncio.sleep(0)
+            release.set()
+            answers = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 20)
+            assert [type(answer) for answer in answers] == ([list, Conflict, list] if neighbours else [Conflict])
+            assert stuck.closed
+            await store.submit([entry(5, queue="io")])
+            there = [number for number in range(1, 6) if await store.live(number << 8)]
+            assert there == ([1, 3, 4, 5] if neighbours else [1, 5])
+            assert (await store.counts()).by_queue.get("gpu", 0) == neighbours
+
+    run(failing())
+
+
+def test_where_no_connection_can_be_had_callers_are_told_and_it_is_tried_again(tmp_path: Path) -> None:
+    async def failing() -> None:
+        async with opened(tmp_path / "shike.db") as store:
+            await store.submit([entry(1)])
+            writer = store._writer
+            assert writer is not None
+            writer._tx.use(Stuck(writer._tx.connection))  # type: ignore[arg-type]
+            connect, writer._connect = writer._connect, refuse
+            with pytest.raises(Conflict):
+                await store.submit([entry(2), entry(1)])
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable):
+                    await store.submit([entry(3)])
+            writer._connect = connect
+            await store.submit([entry(3)])
+            assert [number for number in range(1, 4) if await store.live(number << 8)] == [1, 3]
+
+    def refuse() -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
 
     run(failing())
 
@@ -151,16 +225,16 @@ def test_code_without_an_event_loop_uses_the_same_store(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "shike.db")
     store.start()
     try:
-        (answer,) = store.do("submit", [entry(1)]).result(20)
-        found = store.do("find", answer.run_id).result(20)
+        (answer,) = driven(store.submit([entry(1)]))
+        found = driven(store.find(answer.run_id))
         assert isinstance(found, Live)
         assert found.run.task == TASK
         with pytest.raises(BadInput):
-            store.do("submit", [entry(2, band=-1)]).result(20)
+            driven(store.submit([entry(2, band=-1)]))
     finally:
         store.stop()
     with pytest.raises(StoreUnavailable):
-        store.do("find", 1)
+        driven(store.find(1))
 
 
 def test_closing_finishes_what_was_handed_over(tmp_path: Path) -> None:
@@ -205,8 +279,8 @@ def test_a_loop_that_is_closed_does_not_stop_the_writer(tmp_path: Path) -> None:
     run(leave())
     release.set()
     try:
-        store.do("submit", [entry(2)]).result(20)
-        assert store.do("find", 1 << 8).result(20), "it was handed over, so it is done"
+        driven(store.submit([entry(2)]))
+        assert driven(store.find(1 << 8)), "it was handed over, so it is done"
     finally:
         store.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from shike.store.sqlite import turnstile
 from shike.store.sqlite.turnstile import Turnstile
+from tests import bounded
 
 
 @pytest.fixture
@@ -20,6 +22,7 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a database that is in use."""
     with closing(connect(tmp_path)) as connection:
         connection.execute("create table t (x)")
+        connection.execute("pragma busy_timeout = 5000")  # who knocks holds a shared lock for an instant
         yield connection
 
 
@@ -52,13 +55,13 @@ def test_whoever_waits_at_the_door_goes_before_whoever_comes_later(
     database.execute("begin immediate")
     first = threading.Thread(target=write, args=("first",))
     first.start()
+    end = time.monotonic() + bounded.SECONDS
     while not (tmp_path / "turn").exists() or not is_taken(tmp_path):
-        pass
+        assert time.monotonic() < end, "nobody waits at the door"
     second = threading.Thread(target=write, args=("second",))
     second.start()
     database.execute("commit")
-    first.join()
-    second.join()
+    bounded.joined(first, second)
     assert order == ["first", "second"]
 
 
@@ -70,6 +73,7 @@ def test_a_transaction_under_way_does_not_keep_the_door(tmp_path: Path, database
 
 
 def test_a_database_that_stays_locked_is_given_up(tmp_path: Path, database: sqlite3.Connection) -> None:
+    database.execute("pragma busy_timeout = 0")
     with closing(connect(tmp_path)) as other:
         other.execute("begin immediate")
         with pytest.raises(sqlite3.OperationalError, match="locked"):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from shike.model import TERMINAL, Live, State, may_move
 from shike.store.checks import check_move
+from shike.store.memory import graphs
 from shike.store.memory.submit import holds, take
 from shike.store.memory.tables import Tables
 from shike.store.verbs import Answer, Move
@@ -32,8 +33,10 @@ def _move_one(tables: Tables, wanted: Move, now: int) -> Answer:
         return Answer.REFUSED
     if live.state is State.RUNNING:
         return _ask(tables, live, wanted)
-    if not may_move(live.state, wanted.to):
+    if not may_move(live.state, wanted.to) or (wanted.worker and _is_closed(tables, wanted.worker)):
         return Answer.REFUSED
+    if wanted.to is State.SCHEDULED and graphs.is_held(tables, live):
+        return Answer.GUARDED
     if not all(holds(tables, guard, wanted.run_id, now) for guard in wanted.guards):
         return Answer.GUARDED
     for guard in wanted.guards:
@@ -59,10 +62,18 @@ def _ask(tables: Tables, live: Live, wanted: Move) -> Answer:
 
 
 def _reschedule(tables: Tables, live: Live, wanted: Move, now: int) -> None:
-    live.state = State.SCHEDULED
+    live.state = wanted.to
+    live.worker = wanted.worker
     live.version += 1
+    if wanted.note:
+        tables.write_attempt(live.run.id, wanted.note)
     if wanted.run_at is not None:
         live.run_at = wanted.run_at
     if wanted.band is not None:
         live.band = wanted.band
     tables.enter(live, now)
+
+
+def _is_closed(tables: Tables, session: str) -> bool:
+    row = tables.sessions.get(session)
+    return row is None or not row.is_open

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
-from shike.model import State
+from shike.model import Live, Manner, State
+from shike.store.lost import joining
 from shike.store.memory.lanes import Entry, Lane, Lanes
 from shike.store.memory.tables import LeaseRow, SessionRow, Tables
 from shike.store.verbs import Batch, Claim, Claimed, Want
@@ -20,14 +21,14 @@ def claim(tables: Tables, asked: Claim) -> Batch:
     if asked.number <= row.session.claimed:
         return _again(tables, row, asked.number, now)
     wants = [want for want in asked.wants if want.count > 0 and not tables.is_paused(want.queue)]
-    entries = _solo(tables.suspects, asked, wants, now) if asked.solo else []
-    solo = bool(entries)
-    if not solo:
+    entries = _suspects(tables.suspects, asked, wants, now) if asked.suspects else []
+    manner = asked.suspects if entries else Manner.ORDINARY
+    if not entries:
         entries = _eligible(tables.lanes, asked, wants, now)
-    runs = _grant(tables, row, asked.number, entries, solo, now) if entries else []
+    runs = _grant(tables, row, asked.number, entries, manner, now) if entries else []
     more = _has_more(tables, asked, wants, now)
     next_at = 0 if more else _next_at(tables, wants, now)
-    return Batch(number=asked.number, now=now, runs=runs, solo=solo, more=more, next_at=next_at)
+    return Batch(number=asked.number, now=now, runs=runs, manner=manner, more=more, next_at=next_at)
 
 
 def _holder(tables: Tables, asked: Claim, now: int) -> SessionRow:
@@ -46,17 +47,26 @@ def _again(tables: Tables, row: SessionRow, number: int, now: int) -> Batch:
     lease = row.leases.get(number)
     if lease is None:
         return Batch(number=number, now=now, runs=[])
-    runs = [
-        Claimed(live.run, lease.token, live.attempts + 1, live.run_at, live.crashes) for live in tables.open_runs(lease)
-    ]
-    return Batch(number=number, now=now, runs=runs, solo=lease.solo)
+    runs = [_claimed(live, lease.token) for live in tables.open_runs(lease)]
+    return Batch(number=number, now=now, runs=runs, manner=lease.manner)
 
 
-def _solo(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[Entry]:
+def _suspects(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[Entry]:
+    """As many as may go out at once, from one lane: in its order, up to the first that wants less company."""
     for lane, room in _places(lanes, asked, wants):
-        if room and (found := lane.take(now, 1, asked.tasks)):
+        found: list[Entry] = []
+        while len(found) < min(room, asked.suspects_max) and (more := lane.take(now, 1, asked.tasks)):
+            if asked.suspects is Manner.TOGETHER and not joining(_bounds(found), _bounds(more)):
+                lane.add(more[0][2])
+                break
+            found += more
+        if found:
             return found
     return []
+
+
+def _bounds(entries: list[Entry]) -> list[int]:
+    return [live.together for _, _, live in entries]
 
 
 def _eligible(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[Entry]:
@@ -74,22 +84,29 @@ def _eligible(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[E
 def _places(lanes: Lanes, asked: Claim, wants: list[Want]) -> Iterator[tuple[Lane, int]]:
     """The lanes to look at, in order, and how much each may give."""
     for want in wants:
-        for band in asked.bands:
-            lane = lanes.of(want.queue, band)
-            if lane is not None:
+        bands = lanes.by_queue.get(want.queue, {})
+        for band in asked.bands if bands else ():
+            lane = bands.get(band)
+            if lane:
                 yield lane, min(want.backlog, want.count) if band == BAND_BACKLOG else want.count
 
 
-def _grant(tables: Tables, row: SessionRow, number: int, entries: list[Entry], solo: bool, now: int) -> list[Claimed]:
+def _claimed(live: Live, token: int) -> Claimed:
+    return Claimed(live.run, token, live.attempts + 1, live.run_at, live.crashes, live.together)
+
+
+def _grant(
+    tables: Tables, row: SessionRow, number: int, entries: list[Entry], manner: Manner, now: int
+) -> list[Claimed]:
     """One lease for the whole batch."""
     tables.token = token = tables.token + 1
     runs: list[Claimed] = []
     for _, _, live in entries:
         live.state = RUNNING
         live.token = token
-        runs.append(Claimed(live.run, token, live.attempts + 1, live.run_at, live.crashes))
+        runs.append(_claimed(live, token))
     run_ids = tuple([entry[1] for entry in entries])
-    lease = LeaseRow(token, row.session.id, number, now, run_ids, len(run_ids), solo)
+    lease = LeaseRow(token, row.session.id, number, now, run_ids, len(run_ids), manner)
     tables.leases[token] = row.leases[number] = row.open[number] = lease
     tables.update_session(row, claimed=number)
     return runs
@@ -97,7 +114,7 @@ def _grant(tables: Tables, row: SessionRow, number: int, entries: list[Entry], s
 
 def _has_more(tables: Tables, asked: Claim, wants: list[Want], now: int) -> bool:
     """Whether something else that was asked for is eligible, and only the counts kept it back."""
-    kinds = (tables.lanes, tables.suspects) if asked.solo else (tables.lanes,)
+    kinds = (tables.lanes, tables.suspects) if asked.suspects else (tables.lanes,)
     return any(lane.has(now, asked.tasks) for lanes in kinds for lane, _ in _places(lanes, asked, wants))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from shike.clock import WALL_MAX
 from shike.model import Live
 from shike.store.memory.lanes import Lane
 
@@ -55,9 +53,10 @@ class Gates:
         gate = self.by_key.get(key)
         return list(gate.holders) if gate is not None else []
 
-    def waiters(self, key: str) -> Iterator[Live]:
+    def waiters(self, key: str, count: int) -> list[Live]:
+        """The first so many."""
         gate = self.by_key.get(key)
-        return gate.waiters.between(-1, WALL_MAX) if gate is not None else iter(())
+        return gate.waiters.earliest(count) if gate is not None else []
 
     def _tidy(self, key: str) -> None:
         gate = self.by_key[key]

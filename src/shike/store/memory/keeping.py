@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from heapq import heappop
 
+from shike.clock import WALL_MAX
 from shike.errors import Conflict
 from shike.store.base import QUEUE_SWITCH, TIMETABLE_FROM, Control
-from shike.store.memory.tables import Tables, micros
+from shike.store.memory.tables import SessionRow, Tables, micros
+from shike.store.portable import MARKER_KEY, RETENTION_RESTS, decoded
 from shike.store.verbs import Retention
 
 
@@ -35,6 +37,8 @@ def _is_repeat(old: Control | None, value: bytes | None, expect: int) -> bool:
 
 
 def purge(tables: Tables, keep: Retention) -> int:
+    if MARKER_KEY in tables.controls and decoded(tables.controls[MARKER_KEY].value).phase in RETENTION_RESTS:
+        return 0
     now = tables.now()
     left = keep.rows_max
     left -= _purge_receipts(tables, now - micros(keep.receipt_seconds), left)
@@ -68,14 +72,18 @@ def _purge_keys(tables: Tables, now: int, limit: int) -> int:
 
 
 def _purge_sessions(tables: Tables, before: int, limit: int) -> int:
-    old = [
-        identity
-        for identity, row in tables.sessions.items()
-        if not row.is_open and row.session.closed_at < before and not row.leases
-    ][:limit]
+    old = [identity for identity, row in tables.sessions.items() if _left_at(row) < before and not row.leases][:limit]
     for identity in old:
         del tables.sessions[identity]
     return len(old)
+
+
+def _left_at(row: SessionRow) -> int:
+    """When it was last heard of. Who only submits does not beat and is never closed."""
+    session = row.session
+    if not session.expires_at:
+        return session.started_at
+    return WALL_MAX if row.is_open else session.closed_at
 
 
 def _purge_timetable(tables: Tables, before: int, limit: int) -> int:

@@ -13,6 +13,7 @@ from heapq import heapify, heappop, heappush
 from typing import Final, TypeAlias
 
 from shike.clock import WALL_MAX
+from shike.lanes import lane_of_worker
 from shike.model import Live
 
 PAGE_BITS: Final = 20  # a page is 2^20 µs
@@ -125,6 +126,20 @@ class Lane:
             heappop(self._numbers)
         return None
 
+    def earliest(self, count: int) -> list[Live]:
+        """The first so many runs, in order, whenever they are eligible. Costs what it returns."""
+        found: list[Live] = []
+        looked_at: dict[int, None] = {}
+        while len(found) < count and self.first() is not None:
+            number = heappop(self._numbers)
+            if number not in looked_at:  # a page that came back is named twice
+                page = self._pages[number]
+                found += [live for _, _, live in page.open().entries[page.head : page.head + count - len(found)]]
+                looked_at[number] = None
+        for number in looked_at:
+            heappush(self._numbers, number)
+        return found
+
     def take(self, now: int, room: int, tasks: frozenset[str]) -> list[Entry]:
         """Remove and return, in order, at most `room` runs of these tasks that are eligible."""
         taken: list[Entry] = []
@@ -182,27 +197,29 @@ class Lane:
         return sorted(number for number in self._pages if low <= number <= high)
 
 
+def name_of(live: Live) -> str:
+    """The lane in which it stands, or will when it comes back."""
+    return lane_of_worker(live.run.queue, live.worker) if live.worker else live.run.queue
+
+
 class Lanes:
-    """All lanes of one kind: by queue, then by band."""
+    """All lanes of one kind: by name, then by band."""
 
     def __init__(self) -> None:
         self.by_queue: dict[str, dict[int, Lane]] = {}
 
     def add(self, live: Live) -> None:
-        bands = self.by_queue.get(live.run.queue)
+        name = name_of(live)
+        bands = self.by_queue.get(name)
         if bands is None:
-            bands = self.by_queue[live.run.queue] = {}
+            bands = self.by_queue[name] = {}
         lane = bands.get(live.band)
         if lane is None:
             lane = bands[live.band] = Lane()
         lane.add(live)
 
     def remove(self, live: Live) -> None:
-        self.by_queue[live.run.queue][live.band].remove(live)
-
-    def of(self, queue: str, band: int) -> Lane | None:
-        bands = self.by_queue.get(queue)
-        return None if bands is None else bands.get(band)
+        self.by_queue[name_of(live)][live.band].remove(live)
 
     def all(self) -> Iterator[tuple[str, Lane]]:
         for queue, bands in self.by_queue.items():

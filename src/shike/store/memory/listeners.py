@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from shike.store.hints import Hint
 
@@ -29,8 +29,8 @@ class Listeners:
     def _drop(self, number: int) -> None:
         self._callbacks.pop(number, None)
 
-    def tell(self, hints: list[Hint]) -> None:
-        here = asyncio.get_running_loop()
+    def tell(self, hints: Sequence[Hint]) -> None:
+        here = asyncio._get_running_loop()
         for number, (loop, callback) in list(self._callbacks.items()):
             if loop.is_closed():
                 self._drop(number)

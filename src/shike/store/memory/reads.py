@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import nlargest, nsmallest
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 
 from msgspec.structs import replace
 
+from shike.lanes import queue_of
 from shike.model import IN_LANE, Ended, Live, Planned, ScheduleVersion, Session, State, TimetableRow
 from shike.store.base import Control, Counts, Gated, RunFilter
+from shike.store.memory.lanes import Lane
 from shike.store.memory.tables import Tables
 
 
@@ -51,35 +53,58 @@ def _state_matches(row: Live | Ended, states: tuple[State, ...], now: int) -> bo
 
 
 def due(tables: Tables, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
+    now = tables.now()
+    mine = _within(tables, low, high)
     is_all = low <= 0 and high >= tables.virtual_buckets - 1
-    found: set[tuple[int, str]] = set()
+    overdue: dict[str, int] = {}
+    ahead: set[tuple[int, str]] = set()
     for lanes in (tables.lanes, tables.suspects):
         for queue, lane in lanes.all():
-            if is_all:
-                instants: Iterator[int] = lane.instants(after, until)
-            else:
-                instants = _instants(tables, lane.between(after, until), low, high)
-            found.update((run_at, queue) for run_at in islice(instants, limit))
-    return nsmallest(limit, found)
+            first = _first(lane, after, min(until, now), mine)
+            if first is not None:
+                overdue[queue] = min(first.run_at, overdue.get(queue, first.run_at))
+            window = max(after, now), until
+            instants = lane.instants(*window) if is_all else _instants(filter(mine, lane.between(*window)))
+            ahead.update((run_at, queue) for run_at in islice(instants, limit))
+    return nsmallest(limit, ahead.union((run_at, queue) for queue, run_at in overdue.items()))
 
 
-def _instants(tables: Tables, rows: Iterable[Live], low: int, high: int) -> Iterator[int]:
-    """The distinct run_at of rows in these virtual buckets. `rows` are in order."""
-    last = -1
-    for row in rows:
-        if row.run_at != last and low <= tables.bucket_of(row.run.id) <= high:
-            last = row.run_at
-            yield last
+def _within(tables: Tables, low: int, high: int) -> Callable[[Live], bool]:
+    """Whether a run lives in these virtual buckets."""
+    if low <= 0 and high >= tables.virtual_buckets - 1:
+        return lambda row: True
+    return lambda row: low <= tables.bucket_of(row.run.id) <= high
+
+
+def _first(lane: Lane, after: int, until: int, mine: Callable[[Live], bool]) -> Live | None:
+    """The first of `lane.between` that is mine; without looking at the others where that is the very first."""
+    first = lane.first()
+    if first is None or first.run_at > until:
+        return None
+    if first.run_at > after and mine(first):
+        return first
+    return next(filter(mine, lane.between(after, until)), None)
+
+
+def _instants(rows: Iterable[Live]) -> Iterator[int]:
+    """The distinct run_at of rows that are in order."""
+    return (run_at for run_at, _ in groupby(row.run_at for row in rows))
 
 
 def gated(tables: Tables, low: int, high: int, after: int, until: int, limit: int) -> list[Gated]:
-    waiting = (row for gate in tables.gates.by_key.values() for row in gate.waiters.between(after, until))
-    mine = (row for row in waiting if low <= tables.bucket_of(row.run.id) <= high)
-    return [_gated(row) for row in nsmallest(limit, mine, key=lambda row: (row.run_at, row.run.id))]
+    now = tables.now()
+    mine = _within(tables, low, high)
+    found: list[Live] = []
+    for gate in tables.gates.by_key.values():
+        first = _first(gate.waiters, after, min(until, now), mine)
+        if first is not None:
+            found.append(first)
+        found += islice(filter(mine, gate.waiters.between(max(after, now), until)), limit)
+    return [_gated(row) for row in nsmallest(limit, found, key=lambda row: (row.run_at, row.run.id))]
 
 
-def gate_waiters(tables: Tables, gate: str) -> list[Gated]:
-    return [_gated(row) for row in tables.gates.waiters(gate)]
+def gate_waiters(tables: Tables, gate: str, limit: int) -> list[Gated]:
+    return [_gated(row) for row in tables.gates.waiters(gate, limit)]
 
 
 def _gated(row: Live) -> Gated:
@@ -110,9 +135,19 @@ def timetable(tables: Tables, schedule: str, start: int, end: int) -> list[Timet
     return sorted(touching, key=lambda row: row.moment)
 
 
-def sessions(tables: Tables, everything: bool) -> list[Session]:
+def present(tables: Tables) -> list[Session]:
+    return [row.session for row in tables.sessions.values() if row.is_open and row.session.expires_at]
+
+
+def listed(tables: Tables, limit: int) -> list[Session]:
+    newest = list(islice(reversed(tables.sessions.values()), limit))
+    return [row.session for row in reversed(newest)]
+
+
+def left_over(tables: Tables) -> list[Session]:
+    owners = {bucket.owner for bucket in tables.buckets.values()}
     rows = tables.sessions.values()
-    return [row.session for row in rows if everything or (row.is_open and row.session.expires_at)]
+    return [row.session for row in rows if not row.is_open and (row.open or row.session.id in owners)]
 
 
 def dead(tables: Tables, limit: int, before: int, task: str) -> list[Ended]:
@@ -134,12 +169,12 @@ def counts(tables: Tables) -> Counts:
         **places,
         ended=dict(ended),
         dead=len(tables.dead.rows),
-        by_queue=dict(Counter(row.run.queue for row in tables.runs.values())),
+        by_queue=dict(Counter(queue_of(row.run.queue) for row in tables.runs.values())),
     )
 
 
 def _place(row: Live, now: int) -> str:
     """Which of the counts a live run belongs to: exactly one."""
-    if row.state in IN_LANE and row.run_at <= now:
+    if row.state in (*IN_LANE, State.ASSIGNED) and row.run_at <= now:
         return "eligible"
-    return row.state.name.lower()
+    return "scheduled" if row.state is State.ASSIGNED else row.state.name.lower()

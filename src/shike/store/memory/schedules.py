@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from shike.errors import BadInput, NotFound, StaleEpoch
 from shike.model import Fate, Planned, Schedule, ScheduleVersion, State
 from shike.store.checks import check_entry
-from shike.store.editing import edited, standing, stepped_back
+from shike.store.editing import edge, edited, is_ahead, standing, stepped_back
 from shike.store.following import without_first
 from shike.store.memory.submit import timed, write_moment
 from shike.store.memory.tables import Tables
@@ -20,8 +20,9 @@ def put_schedule(tables: Tables, schedule: Schedule, expect: int | None, plan_at
     if old is not None and same:
         return old
     now = tables.now()
-    withdrawn = _withdraw(tables, schedule.name, now)
-    planned = edited(known, old, schedule, now, withdrawn, plan_at)
+    ahead = 0 if old is None else _ahead(tables, old, now)
+    _withdraw(tables, schedule.name, now)
+    planned = edited(known, old, schedule, now, ahead, plan_at)
     _begin_version(tables, planned, now)
     return _keep(tables, planned)
 
@@ -48,7 +49,8 @@ def control_schedule(
         raise NotFound(f"there is no schedule {name}")
     now = tables.now()
     if delete or paused:
-        planned = stepped_back(planned, now, _withdraw(tables, name, now))
+        planned = stepped_back(planned, now, _ahead(tables, planned, now))
+        _withdraw(tables, name, now)
     if paused:
         planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
     elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached
@@ -64,14 +66,19 @@ def _keep(tables: Tables, planned: Planned) -> Planned:
     return planned
 
 
-def _withdraw(tables: Tables, name: str, now: int) -> int:
-    """Take back the runs that are still ahead and that nobody has claimed; their rows say so. How many there were."""
-    withdrawn = 0
+def _ahead(tables: Tables, planned: Planned, now: int) -> int:
+    """How many moments between the new cursor and the old one have a row, but for those withdrawn before."""
+    rows = tables.timetable.rows.get(planned.schedule.name, {}).values()
+    start, end = edge(planned, now), planned.cursor
+    return sum(row.count for row in rows if start < row.moment <= end and row.fate is not Fate.WITHDRAWN)
+
+
+def _withdraw(tables: Tables, name: str, now: int) -> None:
+    """Take back the runs that are still ahead and that nobody has claimed; their rows say so."""
     for run_id in list(tables.of_schedule.get(name, ())):
         live = tables.runs[run_id]
-        if live.state is State.RUNNING or live.run.due_at <= now:
+        if live.state is State.RUNNING or not is_ahead(live.run, now):
             continue
-        withdrawn += 1
         tables.leave(live)
         tables.forget(live)
         tables.attempts.pop(run_id, None)
@@ -79,7 +86,6 @@ def _withdraw(tables: Tables, name: str, now: int) -> int:
         row = tables.timetable.row(name, live.run.moment)
         if row is not None and row.run_id == run_id:
             tables.timetable.write(replace(row, fate=Fate.WITHDRAWN))
-    return withdrawn
 
 
 def plan(tables: Tables, wanted: Plan) -> bool:
@@ -87,7 +93,8 @@ def plan(tables: Tables, wanted: Plan) -> bool:
     planned = tables.schedules.get(wanted.schedule)
     if planned is None or planned.deleted:
         return False
-    if planned.schedule.version != wanted.version or planned.cursor != wanted.cursor:
+    seen = wanted.version, wanted.cursor, wanted.plan_at_seen
+    if (planned.schedule.version, planned.cursor, planned.plan_at) != seen:
         return False
     if planned.paused and wanted.moments:  # decided before the pause
         return False

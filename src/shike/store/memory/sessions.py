@@ -6,9 +6,11 @@ from msgspec.structs import replace
 
 from shike.errors import Conflict, NotFound, SessionClosed
 from shike.model import RECORD_VERSION, Attempt, Bucket, Live, Session, SessionState, State
-from shike.store.lost import lost
-from shike.store.memory.tables import LeaseRow, SessionRow, Tables, micros, pack_attempt
-from shike.store.verbs import Beat, BeatReply, Freed, NewSession
+from shike.store.dividing import bounds, divided
+from shike.store.expiry import expiry, is_over
+from shike.store.lost import Loss, loss, lost
+from shike.store.memory.tables import LeaseRow, SessionRow, Tables, pack_attempt
+from shike.store.verbs import Beat, BeatReply, Division, Freed, NewSession
 
 
 def open_session(tables: Tables, new: NewSession) -> Session:
@@ -26,8 +28,9 @@ def open_session(tables: Tables, new: NewSession) -> Session:
         host=new.host,
         pid=new.pid,
         started_at=now,
-        expires_at=_expiry(now, new.lease_seconds),
+        expires_at=expiry(now, new.lease_seconds),
         protocol=new.protocol,
+        lease_seconds=new.lease_seconds,
     )
     tables.sessions[session.id] = SessionRow(session)
     return session
@@ -53,8 +56,9 @@ def beat(tables: Tables, sign: Beat) -> BeatReply:
 
 def _take_in(tables: Tables, row: SessionRow, sign: Beat, now: int) -> None:
     """Renew; let go of what the session does not know it holds; note what its handlers report."""
-    expires_at = _expiry(now, sign.lease_seconds)
-    tables.update_session(row, beat=sign.number, expires_at=expires_at, load=sign.load)
+    expires_at = expiry(now, sign.lease_seconds)
+    words = {"beat": sign.number, "expires_at": expires_at, "load": sign.load, "lease_seconds": sign.lease_seconds}
+    tables.update_session(row, **words)
     named = frozenset(sign.holds)
     for lease in list(row.open.values()):
         if lease.claim <= sign.received and lease.token not in named:
@@ -88,16 +92,16 @@ def _release(tables: Tables, lease: LeaseRow, now: int) -> None:
     tables.retire(lease, now)
 
 
-def close_session(tables: Tables, identity: str, seen_beat: int | None, reason: str, gone: bool) -> bool:
+def close_session(tables: Tables, identity: str, seen_beat: int | None, reason: str, gone: bool, alive: bool) -> bool:
     row = known(tables, identity)
     now = tables.now()
     session = row.session
     if not row.is_open:
         return True
-    is_over = 0 < session.expires_at < now or gone
-    if seen_beat is not None and not (session.beat == seen_beat and is_over):
+    if seen_beat is not None and not (session.beat == seen_beat and (gone or is_over(session, now))):
         return False
-    tables.update_session(row, state=SessionState.CLOSED, reason=reason, closed_at=now)
+    died, held = seen_beat is not None and not alive, sum(lease.left for lease in row.open.values())
+    tables.update_session(row, state=SessionState.CLOSED, reason=reason, closed_at=now, died=died, held=held)
     return True
 
 
@@ -112,9 +116,12 @@ def free(tables: Tables, identity: str, limit: int) -> Freed:
     requeued: list[int] = []
     dead: list[int] = []
     for lease in list(row.open.values())[:limit]:
+        party = lease.left
         for live in tables.open_runs(lease):
             lease.taken.add(live.run.id)
-            became = _rescue(tables, row, lease, live, now)
+            found = loss(row.session, lease.manner, party, live.together)
+            tables.write_attempt(live.run.id, _lost_attempt(row, lease, live, now))
+            became = rescue(tables, live, found, now)
             if became is State.DEAD:
                 dead.append(live.run.id)
             elif became is State.SCHEDULED:
@@ -124,14 +131,13 @@ def free(tables: Tables, identity: str, limit: int) -> Freed:
     return Freed(requeued=tuple(requeued), dead=tuple(dead), left=bool(row.open))
 
 
-def _rescue(tables: Tables, row: SessionRow, lease: LeaseRow, live: Live, now: int) -> State:
-    """Its process died with it: write the attempt down and decide what that means. Says what it became."""
-    tables.write_attempt(live.run.id, _lost_attempt(row, lease, live, now))
-    live.crashes += lease.solo
+def rescue(tables: Tables, live: Live, found: Loss, now: int) -> State:
+    """Its lease is lost, or its process is: back into a lane, or not. Says what it became."""
+    live.crashes += found.crashed
     state, reason = lost(live.run.options, live.cancel, live.crashes, tables.crashes_max)
     if state is State.SCHEDULED:
         live.state = state
-        live.suspect = True
+        live.suspect, live.together = found.suspect, found.together
         tables.requeue(live, min(live.run_at, now), now)
     else:
         tables.end(live, state, now, reason)
@@ -153,18 +159,21 @@ def _lost_attempt(row: SessionRow, lease: LeaseRow, live: Live, now: int) -> byt
     )
 
 
-def own(tables: Tables, identity: str, low: int, high: int, epoch: int) -> Bucket:
-    _living(tables, identity)
-    bucket = tables.buckets.get(low)
-    if bucket is None or bucket.high != high:
-        raise Conflict(f"there is no bucket {low}-{high} in this store")
-    if bucket.owner == identity:
-        return bucket
-    owner = tables.sessions.get(bucket.owner)
-    if epoch != bucket.epoch or (owner is not None and owner.is_open):
-        raise Conflict(f"bucket {low}-{high} is owned by {bucket.owner or 'nobody'} in epoch {bucket.epoch}")
-    taken = tables.buckets[low] = Bucket(low=low, high=high, owner=identity, epoch=epoch + 1)
-    return taken
+def divide(tables: Tables, division: Division) -> list[Bucket]:
+    _living(tables, division.session)
+    first, last = bounds(division, tables.virtual_buckets)
+    found = [bucket for bucket in tables.buckets.values() if bucket.high >= first and bucket.low <= last]
+    new = divided(division, found, lambda identity: _seen(tables, identity))
+    for bucket in found:
+        del tables.buckets[bucket.low]
+    tables.buckets |= {bucket.low: bucket for bucket in new}
+    tables.buckets = dict(sorted(tables.buckets.items()))
+    return new
+
+
+def _seen(tables: Tables, identity: str) -> Session | None:
+    row = tables.sessions.get(identity)
+    return None if row is None else row.session
 
 
 def known(tables: Tables, identity: str) -> SessionRow:
@@ -180,7 +189,3 @@ def _living(tables: Tables, identity: str) -> SessionRow:
         reason = "it is unknown to the store" if row is None else row.session.reason
         raise SessionClosed(f"session {identity} is closed: {reason}", session=identity, reason=reason)
     return row
-
-
-def _expiry(now: int, lease_seconds: float) -> int:
-    return now + micros(lease_seconds) if lease_seconds else 0

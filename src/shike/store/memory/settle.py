@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shike.model import RECORD_VERSION, Attempt, Live, State
+from shike.model import RECORD_VERSION, Attempt, Live, Manner, State
 from shike.store.checks import OUTCOMES, check_ack
+from shike.store.children import chosen_of
+from shike.store.lost import Loss
+from shike.store.memory.sessions import rescue
 from shike.store.memory.submit import apply
 from shike.store.memory.tables import LeaseRow, Tables, micros, pack_attempt
 from shike.store.verbs import Ack, Answer
@@ -39,7 +42,9 @@ def _accept(tables: Tables, lease: LeaseRow, live: Live, ack: Ack, now: int) -> 
     if ack.state in COMES_BACK:
         _come_back(tables, lease, live, ack, now)
     else:
-        tables.end(live, ack.state, now, ack.reason, ack.token, lease.session, ack.result, ack.trace)
+        tables.end(
+            live, ack.state, now, ack.reason, ack.token, lease.session, ack.result, ack.trace, chosen_of(ack.effects)
+        )
     lease.left -= 1
     if not lease.left:
         tables.retire(lease, now)
@@ -49,16 +54,25 @@ def _accept(tables: Tables, lease: LeaseRow, live: Live, ack: Ack, now: int) -> 
 
 def _come_back(tables: Tables, lease: LeaseRow, live: Live, ack: Ack, now: int) -> None:
     """Failed or given back: into a lane again, unless somebody asked for it to stop."""
+    if ack.died and lease.manner is Manner.APART:
+        _crash(tables, lease, live, ack, now)
+        return
     if live.cancel:
         tables.end(live, State.CANCELLED, now, live.cancel, ack.token, lease.session, trace=ack.trace)
         return
     failed = ack.state is State.FAILED
     if failed or ack.trace:
         tables.write_attempt(ack.run_id, ack.trace or _untold(lease, live, ack, now))
-        live.suspect = False  # its process outlived it
+        live.suspect, live.together = False, 0  # its process outlived it
     live.attempts += failed
     live.state = ack.state
     tables.requeue(live, ack.run_at or now + micros(ack.delay_seconds), now)
+
+
+def _crash(tables: Tables, lease: LeaseRow, live: Live, ack: Ack, now: int) -> None:
+    """The process that it had to itself died over it: no failure of an attempt, but a crash."""
+    tables.write_attempt(ack.run_id, ack.trace or _untold(lease, live, ack, now))
+    rescue(tables, live, Loss(True, live.together, True), now)
 
 
 def _untold(lease: LeaseRow, live: Live, ack: Ack, now: int) -> bytes:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from shike.bounds import CRASHES_MAX
+from shike.bounds import CRASHES_MAX, SESSIONS_LISTED
 from shike.clock import Clock, SystemClock
 from shike.errors import BadSetting
 from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, ScheduleVersion, Session, TimetableRow
-from shike.store.base import Control, Counts, Gated, RunFilter
+from shike.store.base import Control, Counts, Gated, RunFilter, Standing
 from shike.store.guards import Entry
 from shike.store.hints import Hint
-from shike.store.memory import change, claims, keeping, reads, schedules, sessions, settle, submit
+from shike.store.memory import change, claims, keeping, portable, reads, routed, schedules, sessions, settle, submit
 from shike.store.memory.listeners import Listeners
 from shike.store.memory.tables import Tables
+from shike.store.portable import MARKER_KEY, Marker, refusal
+from shike.store.records import Kind, Record
 from shike.store.verbs import (
     Ack,
     Answer,
@@ -24,6 +27,7 @@ from shike.store.verbs import (
     Beat,
     BeatReply,
     Claim,
+    Division,
     Freed,
     Move,
     NewSession,
@@ -49,6 +53,8 @@ def atomic(
 
     async def verb(self: MemoryStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with self._lock:
+            if MARKER_KEY in self._tables.controls:
+                self._refuse(step.__name__)
             answer = step(self, *args, **kwargs)
             hints = self._tables.news.take()
         if hints and self._listeners:
@@ -69,6 +75,7 @@ class MemoryStore:
 
     url = "memory://"
     any_thread = True
+    blocks = True
 
     def __init__(
         self,
@@ -88,6 +95,12 @@ class MemoryStore:
         self._listeners = Listeners()
         self._lock = threading.Lock()
 
+    def _refuse(self, verb: str) -> None:
+        """What a move does not allow now."""
+        marker = portable.marker(self._tables)
+        if marker is not None and verb in portable.REFUSED[marker.phase]:
+            raise refusal(marker)
+
     async def open(self) -> None:
         """Nothing to do: it is open as long as it is."""
 
@@ -104,6 +117,10 @@ class MemoryStore:
         """Never provable: whoever asks lives in the same process."""
         return False
 
+    def is_alive(self, session: str) -> bool:
+        """As whoever asks."""
+        return True
+
     # ---------------------------------------------------------------- the write side
 
     @atomic
@@ -116,15 +133,17 @@ class MemoryStore:
 
     @atomic
     def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
-        return sessions.close_session(self._tables, session, seen_beat, reason, self.is_gone(session))
+        return sessions.close_session(
+            self._tables, session, seen_beat, reason, self.is_gone(session), self.is_alive(session)
+        )
 
     @atomic
     def free(self, session: str, limit: int) -> Freed:
         return sessions.free(self._tables, session, limit)
 
     @atomic
-    def own(self, session: str, low: int, high: int, epoch: int) -> Bucket:
-        return sessions.own(self._tables, session, low, high, epoch)
+    def divide(self, division: Division) -> list[Bucket]:
+        return sessions.divide(self._tables, division)
 
     @atomic
     def submit(self, entries: Sequence[Entry], *, repeat: bool = False) -> list[Submitted]:
@@ -174,6 +193,26 @@ class MemoryStore:
     def drop_dead(self, run_ids: Sequence[int]) -> int:
         return keeping.drop_dead(self._tables, run_ids)
 
+    # ---------------------------------------------------------------- to be moved
+
+    @asynccontextmanager
+    async def snapshot(self, *, still: bool = False) -> AsyncIterator[portable.Snapshot]:
+        with self._lock:
+            found = portable.Snapshot(self._tables)
+        yield found
+
+    @atomic
+    def load(self, kind: Kind, records: Sequence[Record]) -> None:
+        portable.load(self._tables, records, kind)
+
+    @atomic
+    def restrict(self, marker: Marker | None) -> None:
+        portable.restrict(self._tables, marker)
+
+    @atomic
+    def marker(self) -> Marker | None:
+        return portable.marker(self._tables)
+
     # ---------------------------------------------------------------- the read side
 
     @atomic
@@ -201,6 +240,18 @@ class MemoryStore:
         return self._tables.attempts_of(run_id)
 
     @atomic
+    def decisions(self, run_id: int) -> list[Attempt]:
+        return routed.decisions(self._tables, run_id)
+
+    @atomic
+    def lanes(self) -> list[Standing]:
+        return routed.lanes(self._tables)
+
+    @atomic
+    def standing(self, lane: str, limit: int) -> list[Live]:
+        return routed.standing(self._tables, lane, limit)
+
+    @atomic
     def due(self, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
         return reads.due(self._tables, low, high, after, until, limit)
 
@@ -213,8 +264,8 @@ class MemoryStore:
         return self._tables.gates.holders(gate)
 
     @atomic
-    def gate_waiters(self, gate: str) -> list[Gated]:
-        return reads.gate_waiters(self._tables, gate)
+    def gate_waiters(self, gate: str, limit: int) -> list[Gated]:
+        return reads.gate_waiters(self._tables, gate, limit)
 
     @atomic
     def schedule(self, name: str) -> Planned | None:
@@ -237,8 +288,12 @@ class MemoryStore:
         return reads.timetable(self._tables, schedule, start, end)
 
     @atomic
-    def sessions(self, *, all: bool = False) -> list[Session]:
-        return reads.sessions(self._tables, all)
+    def sessions(self, *, all: bool = False, limit: int = SESSIONS_LISTED) -> list[Session]:
+        return reads.listed(self._tables, limit) if all else reads.present(self._tables)
+
+    @atomic
+    def left_over(self) -> list[Session]:
+        return reads.left_over(self._tables)
 
     @atomic
     def held(self, session: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heappush
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -12,7 +11,7 @@ from shike.errors import Conflict
 from shike.model import Fate, Run, TimetableRow
 from shike.store.checks import check_entries
 from shike.store.following import following
-from shike.store.guards import Absent, Below, Effect, Entry, Guard, Insert, PlanNext, Replayed
+from shike.store.guards import Absent, Below, Choose, Effect, Entry, Guard, Insert, PlanNext, Replayed
 from shike.store.memory.tables import Remembered, Tables, micros
 from shike.store.verbs import Submitted
 
@@ -96,9 +95,7 @@ def take(tables: Tables, guard: Guard, run_id: int, now: int) -> None:
     if isinstance(guard, Below):
         tables.gates.grant(guard.key, run_id)
         return
-    until = now + micros(guard.seconds)
-    tables.keys[guard.key] = Remembered(run_id, until)
-    heappush(tables.key_ends, (until, guard.key))
+    tables.keep_key(guard.key, Remembered(run_id, now + micros(guard.seconds)))
 
 
 def apply(tables: Tables, effect: Effect, run_id: int, now: int) -> None:
@@ -113,6 +110,8 @@ def apply(tables: Tables, effect: Effect, run_id: int, now: int) -> None:
                 tables.dead.rows[effect.run_id] = replace(ended, replayed_as=run_id)
         case PlanNext():
             _plan_next(tables, effect, now)
+        case Choose():
+            pass  # done when its run ended
         case _:
             assert_never(effect)
 

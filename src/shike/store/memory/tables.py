@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from heapq import heappush
 from typing import Any
 
 import msgspec
@@ -17,11 +18,26 @@ from msgspec.structs import replace
 from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS, Clock
 from shike.ids import bucket_of, virtual_bucket
-from shike.model import Attempt, Bucket, Ended, Live, Planned, Run, ScheduleVersion, Session, SessionState, State
+from shike.lanes import queue_of
+from shike.model import (
+    Attempt,
+    Bucket,
+    Ended,
+    Live,
+    Manner,
+    Planned,
+    Run,
+    ScheduleVersion,
+    Session,
+    SessionState,
+    State,
+)
 from shike.store.base import QUEUE_SWITCH, Control
+from shike.store.decided import attempts_of
+from shike.store.memory import graphs
 from shike.store.memory.gates import Gates
 from shike.store.memory.history import Digest, Shelf, Timetable
-from shike.store.memory.lanes import Lanes
+from shike.store.memory.lanes import Lanes, name_of
 from shike.store.memory.news import News
 
 _attempt = msgspec.msgpack.Decoder(Attempt)
@@ -38,7 +54,7 @@ class LeaseRow:
     granted_at: int
     run_ids: tuple[int, ...]
     left: int  # how many are open
-    solo: bool
+    manner: Manner
     settled_at: int = 0  # when the last one closed; from then on the row is a receipt
     taken: set[int] = field(default_factory=set)  # closed without an acknowledgement
 
@@ -78,6 +94,7 @@ class Tables:
         self.lanes = Lanes()
         self.suspects = Lanes()
         self.gates = Gates()
+        self.parents: dict[int, int] = {}  # of runs that wait for others: how many of those are not over
         self.asked: set[int] = set()  # running runs that were asked to stop
         self.attempts: dict[int, list[bytes]] = {}
         self.timetable = Timetable()
@@ -115,9 +132,13 @@ class Tables:
         return run_id in self.runs or self.ended(run_id) is not None
 
     def is_paused(self, queue: str) -> bool:
-        return QUEUE_SWITCH + queue in self.controls
+        return QUEUE_SWITCH + queue_of(queue) in self.controls
 
     def attempts_of(self, run_id: int) -> list[Attempt]:
+        return attempts_of(self.written_of(run_id))
+
+    def written_of(self, run_id: int) -> list[Attempt]:
+        """Attempts and decisions, as they came."""
         packed = self.attempts.get(run_id, [])
         ended = self.ended(run_id)
         if ended is not None and ended.trace:
@@ -129,19 +150,21 @@ class Tables:
     def accept(self, run: Run, run_at: int, now: int) -> None:
         """A new run: into its lane, or before its gate."""
         live = Live(run, State.WAITING if run.gate else State.SCHEDULED, run_at, run.band)
+        if run.ties:
+            graphs.accept(self, live, now)
         self.runs[run.id] = live
         if run.schedule:
             self.of_schedule.setdefault(run.schedule, {})[run.id] = None
         if run.gate:
             self.gates.wait(live)
-            self.news.gated(run.gate, run_at, now)
+            self.news.gated(run.gate, live.run_at, now)
         else:
             self.enter(live, now)
 
     def enter(self, live: Live, now: int) -> None:
         """Into the lane that its queue, band and history call for."""
         (self.suspects if live.suspect else self.lanes).add(live)
-        self.news.due(live.run.queue, live.run_at, now)
+        self.news.due(name_of(live), live.run_at, now)
 
     def leave(self, live: Live) -> None:
         """Out of its lane, or away from its gate."""
@@ -153,6 +176,7 @@ class Tables:
     def requeue(self, live: Live, run_at: int, now: int) -> None:
         """From a lease back into a lane."""
         live.token = 0
+        live.worker = ""
         live.version += 1
         live.run_at = run_at
         live.progress = b""
@@ -168,14 +192,18 @@ class Tables:
         session: str = "",
         result: bytes = b"",
         trace: bytes = b"",
+        chosen: tuple[str, ...] = (),
     ) -> None:
-        """Over, for ever: to the history, with its permits given back. It must have left its lane or lease."""
+        """Over, for ever: to the history, with its permits given back, and its children freed or ended with it. It must
+        have left its lane or lease. `chosen`: the branches that its success chose."""
         run = live.run
         attempts = live.attempts + 1 if trace else live.attempts
         shelf = self.dead if state is State.DEAD else self.over
         shelf.rows[run.id] = Ended(run, state, now, attempts, token, session, reason, result, trace)
         self.news.ended.append(run.id)
         self.forget(live)
+        if run.ties:
+            graphs.parent_ended(self, run, state, now, chosen)
 
     def forget(self, live: Live) -> None:
         """Out of the live tables."""
@@ -198,6 +226,10 @@ class Tables:
         rows = self.attempts.setdefault(run_id, [])
         rows.append(packed)
         del rows[:-ATTEMPTS_MAX]  # a run may be snoozed for ever
+
+    def keep_key(self, key: str, known: Remembered) -> None:
+        self.keys[key] = known
+        heappush(self.key_ends, (known.until, key))
 
     # ---------------------------------------------------------------- a lease's way
 

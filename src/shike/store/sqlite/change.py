@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from shike.model import TERMINAL, State, may_move
 from shike.store.checks import check_move
 from shike.store.hints import Hint, HintKind
-from shike.store.sqlite import ended, guards
-from shike.store.sqlite.outcomes import Endings, Facts, band_of, enter, facts_of
+from shike.store.rows import Facts, band_of
+from shike.store.sqlite import ended, graphs, guards, routed
+from shike.store.sqlite.outcomes import Endings, enter, runs_of
 from shike.store.sqlite.tx import Tx
 from shike.store.verbs import Answer, Move
 
@@ -21,7 +22,7 @@ def move(tx: Tx, moves: Sequence[Move]) -> list[Answer]:
 
 
 def _move_one(tx: Tx, wanted: Move) -> Answer:
-    run = facts_of(tx, [wanted.run_id]).get(wanted.run_id)
+    run = runs_of(tx, [wanted.run_id]).get(wanted.run_id)
     if run is None:
         over = ended.find(tx, wanted.run_id)
         if over is None:
@@ -31,8 +32,10 @@ def _move_one(tx: Tx, wanted: Move) -> Answer:
         return Answer.REFUSED
     if is_running(tx, run):
         return _ask(tx, run, wanted)
-    if not may_move(run.state, wanted.to):
+    if not may_move(run.state, wanted.to) or (wanted.worker and routed.is_closed(tx, wanted.worker)):
         return Answer.REFUSED
+    if wanted.to is State.SCHEDULED and graphs.is_held(tx, run):
+        return Answer.GUARDED
     if not all(guards.holds(tx, guard, run.id) for guard in wanted.guards):
         return Answer.GUARDED
     held = sum(guards.take(tx, guard, run.id) for guard in wanted.guards)
@@ -51,7 +54,7 @@ def _move_one(tx: Tx, wanted: Move) -> Answer:
 
 def is_running(tx: Tx, run: Facts) -> bool:
     """Neither before a gate nor in a lane: a lease holds it."""
-    return run.state is not State.WAITING and tx.one("lane_exists", run.lane, run.run_at, run.id) is None
+    return run.state is not State.WAITING and tx.one("lane_exists", run.stands, run.run_at, run.id) is None
 
 
 def leave(tx: Tx, run: Facts) -> None:
@@ -59,7 +62,7 @@ def leave(tx: Tx, run: Facts) -> None:
     if run.state is State.WAITING:
         tx.run("gated_leave", run.id)
     else:
-        tx.run("lane_leave", run.lane, run.run_at, run.id)
+        tx.run("lane_leave", run.stands, run.run_at, run.id)
 
 
 def _ask(tx: Tx, run: Facts, wanted: Move) -> Answer:
@@ -76,5 +79,8 @@ def _reschedule(tx: Tx, run: Facts, wanted: Move) -> None:
     run_at = run.run_at if wanted.run_at is None else wanted.run_at
     band = band_of(run.lane) if wanted.band is None else wanted.band
     lane = run.lane - band_of(run.lane) + band
+    if wanted.worker:
+        routed.assign(tx, run, wanted, lane, run_at)
+        return
     tx.run("run_move", State.SCHEDULED.value, lane, run_at, run.id)
     enter(tx, [(lane, run_at, run.id, run.task)], tx.now)

@@ -12,17 +12,10 @@ from dataclasses import dataclass, field
 
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
-from shike.model import Run
-from shike.store.sqlite.records import (
-    OPEN,
-    lane_of,
-    listed,
-    listed_names,
-    numbers,
-    unpack_ids,
-    unpack_run,
-    unpack_runs,
-)
+from shike.model import Manner, Run
+from shike.store.lost import joining
+from shike.store.rows import OPEN, lane_of, unpack_run, unpack_runs
+from shike.store.sqlite.records import listed, listed_names, numbers, unpack_ids
 from shike.store.sqlite.tx import Tx
 from shike.store.verbs import Batch, Claim, Claimed, Want
 
@@ -34,12 +27,11 @@ def claim(tx: Tx, asked: Claim) -> Batch:
     if asked.number <= claimed:
         return _again(tx, session, asked.number, now)
     market = _Market(tx, asked, now)
-    grant = market.solo() if asked.solo else None
-    solo = grant is not None
-    grant = grant or market.eligible()
-    runs = _lease(tx, session, asked.number, grant, solo, now) if grant.ids else []
+    grant = (market.suspects() if asked.suspects else None) or market.eligible()
+    runs = _lease(tx, session, asked.number, grant, now) if grant.ids else []
     more = market.more()
-    return Batch(number=asked.number, now=now, runs=runs, solo=solo, more=more, next_at=0 if more else market.next_at())
+    next_at = 0 if more else market.next_at()
+    return Batch(number=asked.number, now=now, runs=runs, manner=grant.manner, more=more, next_at=next_at)
 
 
 def _holder(tx: Tx, asked: Claim, now: int) -> tuple[int, int]:
@@ -58,36 +50,39 @@ def _again(tx: Tx, session: int, number: int, now: int) -> Batch:
     row = tx.one("lease_of_claim", session, number)
     if row is None:
         return Batch(number=number, now=now, runs=[])
-    token, solo, ids, fates = row
+    token, manner, ids, fates = row
     still = [run_id for run_id, fate in zip(unpack_ids(ids), fates, strict=True) if fate == OPEN]
     found = {row[0]: row for row in tx.all("runs_leased", listed(still))}
     runs = []
     for run_id in still:
-        _, body, attempts, run_at, crashes = found[run_id]
-        runs.append(Claimed(unpack_run(body), token, attempts + 1, run_at, crashes))
-    return Batch(number=number, now=now, runs=runs, solo=bool(solo))
+        _, body, attempts, run_at, crashes, together = found[run_id]
+        runs.append(Claimed(unpack_run(body), token, attempts + 1, run_at, crashes, together))
+    return Batch(number=number, now=now, runs=runs, manner=Manner(manner))
 
 
 @dataclass(slots=True)
 class _Grant:
     """What was taken out of lanes, column by column."""
 
+    manner: Manner = Manner.ORDINARY
     ids: list[int] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     run_ats: list[int] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
     crashes: list[int] = field(default_factory=list)
+    together: list[int] = field(default_factory=list)
     facts: list[int] = field(default_factory=list)
 
 
-def _lease(tx: Tx, session: int, number: int, grant: _Grant, solo: bool, now: int) -> list[Claimed]:
+def _lease(tx: Tx, session: int, number: int, grant: _Grant, now: int) -> list[Claimed]:
     """One lease for the whole batch."""
     count = len(grant.ids)
     ids, facts = array("q", grant.ids).tobytes(), array("i", grant.facts).tobytes()
-    token = tx.run("lease_grant", session, number, now, solo, count, ids, facts, bytes([OPEN]) * count).lastrowid or 0
+    fates = bytes([OPEN]) * count
+    token = tx.run("lease_grant", session, number, now, grant.manner, count, ids, facts, fates).lastrowid or 0
     tx.run("session_claimed", number, session)
-    columns = zip(grant.runs, grant.attempts, grant.run_ats, grant.crashes, strict=True)
-    return [Claimed(run, token, attempts + 1, run_at, crashes) for run, attempts, run_at, crashes in columns]
+    columns = zip(grant.runs, grant.attempts, grant.run_ats, grant.crashes, grant.together, strict=True)
+    return [Claimed(run, token, attempts + 1, *rest) for run, attempts, *rest in columns]
 
 
 class _Market:
@@ -104,12 +99,18 @@ class _Market:
         self._eligible = {lane: True for lane, first, _ in lanes if first <= now}  # False: known to be used up
         self._ahead = [ahead for _, _, ahead in lanes if ahead is not None]
 
-    def solo(self) -> _Grant | None:
-        """One suspect, if there is any."""
+    def suspects(self) -> _Grant | None:
+        """As many as may go out at once, from one lane: in its order, up to the first that wants less company."""
+        asked = self._asked
         for want in self._wants:
             for lane, most in self._places(want, suspect=True):
-                grant = _Grant()
-                if most > 0 and self._take(grant, lane, 1):
+                room = min(most, asked.suspects_max, CLAIM_RUNS_MAX)
+                found = self._tx.all("suspects_first", lane, self._now, self._tasks, room) if room > 0 else []
+                bounds = [together for (together,) in found]
+                count = joining([], bounds) if asked.suspects is Manner.TOGETHER else len(bounds)
+                if count:
+                    grant = _Grant(asked.suspects)
+                    self._take(grant, lane, count)
                     return grant
         return None
 
@@ -125,7 +126,7 @@ class _Market:
 
     def more(self) -> bool:
         """Whether something else that was asked for is eligible, and only the counts kept it back."""
-        kinds = (False, True) if self._asked.solo else (False,)
+        kinds = (False, True) if self._asked.suspects else (False,)
         places = (lane for suspect in kinds for want in self._wants for lane, _ in self._places(want, suspect=suspect))
         return any(self._tx.one("lane_has", lane, self._now, self._tasks) for lane in places)
 
@@ -148,12 +149,13 @@ class _Market:
         if not count:
             self._eligible[lane] = False
             return 0
-        ids, run_ats, attempts, crashes, facts = (numbers(column)[:room] for column in columns)
+        ids, run_ats, attempts, crashes, together, facts = (numbers(column)[:room] for column in columns)
         self._eligible[lane] = count > room
         grant.ids += ids
         grant.run_ats += run_ats
         grant.attempts += attempts
         grant.crashes += crashes
+        grant.together += together
         grant.facts += facts
         grant.runs += unpack_runs(count, bodies)[:room]
         self._tx.run("lane_take", lane, run_ats[-1], ids[-1], self._tasks)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from shike.counted import counted
 from shike.errors import BadSetting, ForeignStore, StoreError
 from shike.store.sqlite.options import Options
 from shike.store.sqlite.statements import Statements, migrations
@@ -57,7 +58,7 @@ def _check_size(path: Path) -> None:
     closing a file of our own would drop the locks that SQLite holds on it for this process."""
     size = path.stat().st_size if path.is_file() else 0
     if 0 < size < SMALLEST_BYTES:
-        raise ForeignStore(f"{path} is no SQLite database (it has {size} bytes); name another file")
+        raise ForeignStore(f"{path} is no SQLite database (it has {counted(size, 'byte')}); name another file")
 
 
 def _prepare(connection: sqlite3.Connection, options: Options, *, read_only: bool) -> None:
@@ -183,6 +184,9 @@ def _transaction(connection: sqlite3.Connection, begin: Begin) -> Iterator[None]
 
 def check(path: Path) -> list[str]:
     """What SQLite finds wrong with the file, for `shike doctor`; empty: nothing."""
-    with closing(sqlite3.connect(path)) as connection:
-        found = [text for (text,) in connection.execute("pragma integrity_check")]
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            found = [text for (text,) in connection.execute("pragma integrity_check")]
+    except sqlite3.DatabaseError as error:  # so damaged that it cannot even be looked through
+        return [str(error)]
     return [] if found == ["ok"] else found

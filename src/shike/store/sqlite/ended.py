@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shike.model import Ended, Run
-from shike.store.sqlite.records import ended_of, listed, unpack_run
+from shike.store.rows import ended_of, unpack_run
+from shike.store.sqlite.records import listed
 from shike.store.sqlite.tx import Tx
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from shike.errors import ForeignStore, ShikeError, StoreError, StoreFull, StoreUnavailable
+from shike.store.portable import refusal_of
 
 UNREADABLE = (UnicodeDecodeError, msgspec.DecodeError)  # a damaged page, or a row of another program
 _PRIMARY = 0xFF  # the low byte of an extended code
@@ -15,7 +16,10 @@ _PRIMARY = 0xFF  # the low byte of an extended code
 
 def explain(error: sqlite3.Error, path: Path) -> StoreError:
     """The error of ours that says what happened to the file, and what to do next."""
-    code = (getattr(error, "sqlite_errorcode", None) or 0) & _PRIMARY
+    extended = getattr(error, "sqlite_errorcode", None) or 0
+    code = extended & _PRIMARY
+    if extended == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+        return refusal_of(str(error))
     if code == sqlite3.SQLITE_FULL:
         return StoreFull(
             f"{path}: the disk is full ({error}); nothing of this call was written. Make room and repeat it"

@@ -12,7 +12,8 @@ from shike.clock import MICROS
 from shike.errors import Conflict
 from shike.store.base import QUEUE_SWITCH, TIMETABLE_FROM, Control
 from shike.store.hints import Hint, HintKind
-from shike.store.sqlite import ended
+from shike.store.portable import RETENTION_RESTS
+from shike.store.sqlite import ended, portable
 from shike.store.sqlite.records import listed
 from shike.store.sqlite.tx import DAY_MICROS, Tx
 from shike.store.verbs import Retention
@@ -45,11 +46,16 @@ def _is_repeat(old: Control | None, value: bytes | None, expect: int) -> bool:
 
 def purge(tx: Tx, keep: Retention) -> int:
     """`Store.purge`."""
+    moving = portable.marker(tx)
+    if moving is not None and moving.phase in RETENTION_RESTS:
+        return 0
     now = tx.now
     left = keep.rows_max
     left -= tx.run("purge_receipts", now - _micros(keep.receipt_seconds), left).rowcount
     left -= tx.run("purge_keys", now, left).rowcount
     left -= tx.run("purge_sessions", now - _micros(keep.session_seconds), left).rowcount
+    tx.run("purge_lane_names", keep.rows_max)
+    left -= tx.run("purge_clients", now - _micros(keep.session_seconds), left).rowcount
     if left > 0:
         left -= _purge_history(tx, now - _micros(keep.success_seconds), left, by_row=_is_short(keep))
     if left > 0:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import compress
 
-from shike.store.sqlite.records import OPEN, listed, unpack_ids
+from shike.model import Manner
+from shike.store.rows import OPEN
+from shike.store.sqlite.records import listed, unpack_ids
 from shike.store.sqlite.tx import Row, Tx
 
 PLACES_KEPT = 256  # leases whose index is kept between two acknowledgements
@@ -21,7 +23,7 @@ class LeaseRow:
     holder: str  # the identity of its session
     session: int
     granted_at: int
-    solo: bool
+    manner: Manner
     claim: int
     ids: array[int]
     facts: array[int]
@@ -58,7 +60,9 @@ def places(tx: Tx, lease: LeaseRow) -> dict[int, int]:
 
 
 def _lease(row: Row) -> LeaseRow:
-    token, holder, session, granted_at, solo, claim, ids, facts, fates = row
+    token, holder, session, granted_at, manner, claim, ids, facts, fates = row
     numbers = array("i")
     numbers.frombytes(facts)
-    return LeaseRow(token, holder, session, granted_at, bool(solo), claim, unpack_ids(ids), numbers, bytearray(fates))
+    return LeaseRow(
+        token, holder, session, granted_at, Manner(manner), claim, unpack_ids(ids), numbers, bytearray(fates)
+    )

@@ -5,46 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from shike.bounds import BANDS
 from shike.model import State
 from shike.store.hints import Hint, HintKind
-from shike.store.sqlite import guards
-from shike.store.sqlite.records import QUEUE_BITS, SUSPECT, listed
-from shike.store.sqlite.tx import DAY_MICROS, Row, Tx
+from shike.store.lost import Loss
+from shike.store.rows import QUEUE_BITS, SUSPECT, Facts, facts_of
+from shike.store.sqlite import graphs, guards
+from shike.store.sqlite.records import listed
+from shike.store.sqlite.tx import DAY_MICROS, Tx
 
 
-@dataclass(slots=True)
-class Facts:
-    """The row of a live run (`run_facts`)."""
-
-    id: int
-    state: State
-    lane: int
-    run_at: int
-    attempts: int
-    crashes: int
-    version: int
-    cancel: str
-    progress: bytes
-    body: bytes
-    task: int
-    holding: int
-    schedule: int
-
-    @property
-    def fact(self) -> int:
-        """As a lease keeps it."""
-        return self.task << 1 | (self.holding > 0)
-
-
-def facts_of(tx: Tx, ids: list[int]) -> dict[int, Facts]:
+def runs_of(tx: Tx, ids: list[int]) -> dict[int, Facts]:
     """The live ones of these runs."""
-    return {row[0]: _facts(row) for row in tx.all("run_facts", listed(ids))} if ids else {}
-
-
-def _facts(row: Row) -> Facts:
-    run_id, state, *others = row
-    return Facts(run_id, State(state), *others)
+    return {row[0]: facts_of(row) for row in tx.all("run_facts", listed(ids))} if ids else {}
 
 
 @dataclass(slots=True)
@@ -57,7 +29,7 @@ class Endings:
     _over: list[tuple[object, ...]] = field(default_factory=list)
     _dead: list[tuple[object, ...]] = field(default_factory=list)
     _ids: list[int] = field(default_factory=list)
-    _holders: list[int] = field(default_factory=list)
+    _holders: dict[int, tuple[State, tuple[str, ...]]] = field(default_factory=dict)
     _count: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def add(
@@ -70,19 +42,23 @@ class Endings:
         token: int = 0,
         result: bytes = b"",
         trace: bytes = b"",
+        chosen: tuple[str, ...] = (),
     ) -> None:
-        """`fact`: task number << 1 | whether it holds a permit. With a trace, an attempt more counts."""
+        """`fact`: task number << 1 | whether it holds permits or other runs back. With a trace an attempt more counts.
+        `chosen`: the branches that its success chose."""
         row = (run_id, state, 1 if trace else 0, token, reason, result, trace)
         (self._dead if state == State.DEAD else self._over).append(row)
         self._ids.append(run_id)
         self._count[fact >> 1, state] += 1
         if fact & 1:
-            self._holders.append(run_id)
+            self._holders[run_id] = State(state), chosen
 
     def write(self) -> None:
         """Move them. They must have left their lane, gate or lease."""
         if not self._ids:
             return
+        if self._holders:
+            graphs.resolve(self, self._holders)
         day = self.now // DAY_MICROS
         if self._over:
             self.tx.today(self.now)
@@ -91,7 +67,7 @@ class Endings:
         self.tx.run("run_delete", listed(self._ids))
         self.tx.many("digest_add", [(day, task, state, count) for (task, state), count in self._count.items()])
         if self._holders:
-            guards.release(self.tx, self._holders)
+            guards.release(self.tx, list(self._holders))
         if self.tx.last_ended is not None:
             self.tx.last_ended = max(self.tx.last_ended, *self._ids)
         self.tx.hint(Hint(HintKind.ENDED, run_ids=tuple(self._ids)))
@@ -108,10 +84,12 @@ class Returns:
     _runs: list[tuple[object, ...]] = field(default_factory=list)
     _lanes: list[tuple[int, int, int, int]] = field(default_factory=list)
 
-    def add(self, run: Facts, state: State, run_at: int, *, suspect: bool, failed: int = 0, crashed: int = 0) -> None:
-        """`failed`, `crashed`: what this adds to the counts of the run."""
-        lane = run.lane | SUSPECT if suspect else run.lane & ~SUSPECT
-        self._runs.append((run.id, state.value, lane, run_at, run.attempts + failed, run.crashes + crashed))
+    def add(self, run: Facts, state: State, run_at: int, *, failed: int = 0, loss: Loss | None = None) -> None:
+        """`failed`: what this adds to its attempts; `loss`: what is new of its being a suspect."""
+        loss = loss or Loss(bool(run.lane & SUSPECT), run.together)
+        lane = run.lane | SUSPECT if loss.suspect else run.lane & ~SUSPECT
+        counts = run.attempts + failed, run.crashes + loss.crashed, loss.together
+        self._runs.append((run.id, state.value, lane, run_at, *counts))
         self._lanes.append((lane, run_at, run.id, run.task))
 
     def write(self) -> None:
@@ -126,7 +104,3 @@ def enter(tx: Tx, lanes: list[tuple[int, int, int, int]], now: int) -> None:
     tx.many("lane_insert", lanes)
     for queue, at in {(lane >> QUEUE_BITS, max(run_at, now)): None for lane, run_at, _, _ in lanes}:
         tx.hint(Hint(HintKind.DUE, tx.names.text(queue), at))
-
-
-def band_of(lane: int) -> int:
-    return lane & (BANDS - 1)

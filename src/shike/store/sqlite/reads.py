@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import compress, islice
+from operator import itemgetter
 
 from shike.ids import virtual_bucket
 from shike.model import IN_LANE, Attempt, Bucket, Ended, Fate, Live, Planned, Session, State, TimetableRow
-from shike.store.base import Control, Counts, Gated, RunFilter
+from shike.store.base import Control, Counts, Gated, RunFilter, by_queue_name
+from shike.store.decided import attempts_of
+from shike.store.rows import OPEN, QUEUE_BITS, ended_of, live_of, unpack_attempt
 from shike.store.sqlite import ended as over
 from shike.store.sqlite.change import is_running
-from shike.store.sqlite.outcomes import facts_of
-from shike.store.sqlite.records import (
-    OPEN,
-    QUEUE_BITS,
-    ended_of,
-    listed,
-    live_of,
-    unpack_attempt,
-    unpack_ids,
-)
+from shike.store.sqlite.outcomes import runs_of
+from shike.store.sqlite.records import listed, unpack_ids
+from shike.store.sqlite.routed import worker
 from shike.store.sqlite.schedules import find as find_schedule
 from shike.store.sqlite.schedules import planned_of
 from shike.store.sqlite.sessions import bucket_of, session_of
@@ -35,10 +31,11 @@ def now(tx: Tx) -> int:
 
 
 def live(tx: Tx, run_id: int) -> Live | None:
-    run = facts_of(tx, [run_id]).get(run_id)
+    run = runs_of(tx, [run_id]).get(run_id)
     if run is None:
         return None
-    return live_of(tx.all("run_facts", listed([run_id]))[0], _token(tx, run_id) if is_running(tx, run) else 0)
+    token = _token(tx, run_id) if is_running(tx, run) else 0
+    return live_of(tx.all("run_facts", listed([run_id]))[0], token, worker(tx, run.state, run.place))
 
 
 def _token(tx: Tx, run_id: int) -> int:
@@ -47,6 +44,15 @@ def _token(tx: Tx, run_id: int) -> int:
         if run_id in compress(unpack_ids(ids), (fate == OPEN for fate in fates)):
             return int(token)
     return 0
+
+
+def leased(tx: Tx) -> dict[int, int]:
+    """Every leased run and the lease that holds it."""
+    return {
+        run_id: token
+        for token, ids, fates in tx.all("leases_all_open")
+        for run_id in compress(unpack_ids(ids), (fate == OPEN for fate in fates))
+    }
 
 
 def ended(tx: Tx, run_id: int) -> Ended | None:
@@ -62,7 +68,7 @@ def attempts(tx: Tx, run_id: int) -> list[Attempt]:
     last = over.find(tx, run_id)
     if last is not None and last.trace:
         packed.append(last.trace)
-    return [unpack_attempt(body) for body in packed]
+    return attempts_of(map(unpack_attempt, packed))
 
 
 # -------------------------------------------------------------------- lists of runs
@@ -95,8 +101,8 @@ def _conditions(tx: Tx, wanted: RunFilter) -> list[object] | None:
 
 def _live_runs(tx: Tx, wanted: RunFilter, conditions: list[object]) -> Iterator[Live]:
     for row in tx.run("runs_live", *conditions):
-        waits, in_lane = row[1] == State.WAITING, row[13]
-        found = live_of(row, 0 if waits or in_lane else _token(tx, row[0]))
+        waits, in_lane = row[1] == State.WAITING, row[14]
+        found = live_of(row, 0 if waits or in_lane else _token(tx, row[0]), worker(tx, row[1], row[15]))
         if not wanted.states or _fits(found, wanted.states, tx.now):
             yield found
 
@@ -119,23 +125,37 @@ def dead(tx: Tx, limit: int, before: int, task: str) -> list[Ended]:
 
 
 def due(tx: Tx, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
-    found: set[tuple[int, str]] = set()
-    buckets = tx.facts.virtual_buckets
+    instant = tx.now
+    overdue: dict[str, int] = {}
+    ahead: set[tuple[int, str]] = set()
     for (lane,) in tx.all("lanes_all"):
-        if low <= 0 and high >= buckets - 1:
-            rows = tx.all("lane_instants", lane, after, lane, until, until, limit)
-        else:
-            rows = tx.all("lane_instants_within", lane, after, until, buckets, low, high, limit)
-        found.update((run_at, tx.names.text(lane >> QUEUE_BITS)) for (run_at,) in rows)
-    return sorted(found)[:limit]
+        queue = tx.names.text(lane >> QUEUE_BITS)
+        for run_at in _instants(tx, lane, low, high, after, min(until, instant), 1):
+            overdue[queue] = min(run_at, overdue.get(queue, run_at))
+        ahead.update((at, queue) for at in _instants(tx, lane, low, high, max(after, instant), until, limit))
+    return sorted(ahead.union((run_at, queue) for queue, run_at in overdue.items()))[:limit]
+
+
+def _instants(tx: Tx, lane: int, low: int, high: int, after: int, until: int, limit: int) -> list[int]:
+    """The first distinct run_at of a lane in a window."""
+    buckets = tx.facts.virtual_buckets
+    if low <= 0 and high >= buckets - 1:
+        rows = tx.all("lane_instants", lane, after, lane, until, until, limit)
+    else:
+        rows = tx.all("lane_instants_within", lane, after, until, buckets, low, high, limit)
+    return [run_at for (run_at,) in rows]
 
 
 def gated(tx: Tx, low: int, high: int, after: int, until: int, limit: int) -> list[Gated]:
-    return [Gated(*row) for row in tx.all("gated", after, until, tx.facts.virtual_buckets, low, high, limit)]
+    instant, mine = tx.now, (tx.facts.virtual_buckets, low, high)
+    rows = tx.all("gated", max(after, instant), until, *mine, limit)
+    if after < instant:
+        rows = sorted(tx.all("gates_overdue", after, min(until, instant), *mine, limit) + rows, key=itemgetter(3, 0))
+    return [Gated(*row) for row in rows[:limit]]
 
 
-def gate_waiters(tx: Tx, gate: str) -> list[Gated]:
-    return [Gated(*row) for row in tx.all("gate_waiters", gate)]
+def gate_waiters(tx: Tx, gate: str, limit: int) -> list[Gated]:
+    return [Gated(*row) for row in tx.all("gate_waiters", gate, limit)]
 
 
 def holders(tx: Tx, gate: str) -> list[int]:
@@ -173,8 +193,16 @@ def _timetable_row(name: str, row: Row) -> TimetableRow:
 # -------------------------------------------------------------------- who is there, and how much
 
 
-def sessions(tx: Tx, everything: bool) -> list[Session]:
-    return [session_of(row) for row in tx.all("sessions", everything)]
+def present(tx: Tx) -> list[Session]:
+    return [session_of(row) for row in tx.all("sessions_present")]
+
+
+def listed_sessions(tx: Tx, limit: int) -> list[Session]:
+    return [session_of(row) for row in reversed(tx.all("sessions_newest", limit))]
+
+
+def left_over(tx: Tx) -> list[Session]:
+    return [session_of(row) for row in tx.all("sessions_left_over")]
 
 
 def held(tx: Tx, session: str) -> int:
@@ -202,11 +230,7 @@ def counts(tx: Tx) -> Counts:
         ahead += later
         by_queue[lane >> QUEUE_BITS] += now_due + later
     waiting = tx.all("counts_gated")
-    running = [
-        run_id
-        for ids, fates in tx.all("counts_leased")
-        for run_id in compress(unpack_ids(ids), (fate == OPEN for fate in fates))
-    ]
+    running = list(leased(tx))
     for queue, count in [*waiting, *tx.all("counts_queue", listed(running))]:
         by_queue[queue] += count
     (failed,) = tx.one("counts_failed", instant) or (0,)
@@ -220,5 +244,5 @@ def counts(tx: Tx) -> Counts:
         failed=failed,
         ended=ends | ({State.DEAD.name: letters} if letters else {}),
         dead=letters,
-        by_queue={tx.names.text(queue): count for queue, count in by_queue.items()},
+        by_queue=by_queue_name((tx.names.text(queue), count) for queue, count in by_queue.items()),
     )

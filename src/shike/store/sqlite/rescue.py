@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from shike.errors import Conflict
 from shike.model import RECORD_VERSION, Attempt, Session, SessionState, State
-from shike.store.lost import lost
+from shike.store.lost import Loss, loss, lost
+from shike.store.rows import Facts, pack, unpack_run
 from shike.store.sqlite.leases import LeaseRow, open_leases
-from shike.store.sqlite.outcomes import Endings, Facts, Returns, facts_of
-from shike.store.sqlite.records import pack, unpack_run
+from shike.store.sqlite.outcomes import Endings, Returns, runs_of
 from shike.store.sqlite.sessions import known, take_away
 from shike.store.sqlite.tx import Tx
 from shike.store.verbs import Freed
@@ -35,24 +35,30 @@ def _free_lease(tx: Tx, session: Session, lease: LeaseRow) -> dict[int, State]:
     """Write the lost attempts down and decide what they mean; what each run became."""
     now = tx.now
     endings, returns = Endings(tx, now), Returns(tx, now)
-    runs = facts_of(tx, lease.open_ids)
+    runs = runs_of(tx, lease.open_ids)
     became: dict[int, State] = {}
     attempts: list[tuple[int, int, bytes]] = []
     for run_id in lease.open_ids:
         run = runs[run_id]
         attempts.append((run_id, lease.token, _lost_attempt(session, lease, run, now)))
-        crashes = run.crashes + lease.solo
-        state, reason = lost(unpack_run(run.body).options, run.cancel, crashes, tx.facts.crashes_max)
-        became[run_id] = state
-        if state is State.SCHEDULED:
-            returns.add(run, state, min(run.run_at, now), suspect=True, crashed=int(lease.solo))
-        else:
-            endings.add(run_id, run.fact, state.value, reason=reason)
+        found = loss(session, lease.manner, len(runs), run.together)
+        became[run_id] = rescue(tx, run, found, endings, returns)
     tx.many("attempt_write", attempts)
     take_away(tx, lease, now)
     endings.write()
     returns.write()
     return became
+
+
+def rescue(tx: Tx, run: Facts, found: Loss, endings: Endings, returns: Returns) -> State:
+    """Its lease is lost, or its process is: back into a lane, or not. Says what it became."""
+    crashes = run.crashes + found.crashed
+    state, reason = lost(unpack_run(run.body).options, run.cancel, crashes, tx.facts.crashes_max)
+    if state is State.SCHEDULED:
+        returns.add(run, state, min(run.run_at, returns.now), loss=found)
+    else:
+        endings.add(run.id, run.fact, state.value, reason=reason)
+    return state
 
 
 def _lost_attempt(session: Session, lease: LeaseRow, run: Facts, now: int) -> bytes:

@@ -7,13 +7,14 @@ from msgspec.structs import replace
 from shike.errors import BadInput, NotFound, StaleEpoch
 from shike.model import Fate, Planned, Schedule, ScheduleVersion, TimetableRow
 from shike.store.checks import check_entry
-from shike.store.editing import edited, standing, stepped_back
+from shike.store.editing import edge, edited, is_ahead, standing, stepped_back
 from shike.store.following import without_first
 from shike.store.hints import Hint, HintKind
+from shike.store.rows import pack, unpack_run, unpack_schedule
 from shike.store.sqlite import guards
 from shike.store.sqlite.change import is_running, leave
-from shike.store.sqlite.outcomes import facts_of
-from shike.store.sqlite.records import listed, pack, unpack_run, unpack_schedule
+from shike.store.sqlite.outcomes import runs_of
+from shike.store.sqlite.records import listed
 from shike.store.sqlite.submit import Arrivals
 from shike.store.sqlite.tx import Row, Tx
 from shike.store.verbs import Plan
@@ -26,8 +27,9 @@ def put_schedule(tx: Tx, schedule: Schedule, expect: int | None, plan_at: int) -
     if old is not None and same:
         return old
     now = tx.now
-    withdrawn = _withdraw(tx, schedule.name, now)
-    planned = edited(known, old, schedule, now, withdrawn, plan_at)
+    ahead = 0 if old is None else _ahead(tx, old, now)
+    _withdraw(tx, schedule.name, now)
+    planned = edited(known, old, schedule, now, ahead, plan_at)
     _begin_version(tx, planned, now)
     return _keep(tx, planned)
 
@@ -51,7 +53,8 @@ def control_schedule(tx: Tx, name: str, paused: bool | None, reason: str, resume
         raise NotFound(f"there is no schedule {name}")
     now = tx.now
     if delete or paused:
-        planned = stepped_back(planned, now, _withdraw(tx, name, now))
+        planned = stepped_back(planned, now, _ahead(tx, planned, now))
+        _withdraw(tx, name, now)
     if paused:
         planned = replace(planned, paused=True, reason=reason, resume_at=resume_at, plan_at=now)
     elif paused is False and planned.paused:  # `resume_at` tells the planner how far the pause reached
@@ -97,14 +100,20 @@ def _keep(tx: Tx, planned: Planned) -> Planned:
     return planned
 
 
-def _withdraw(tx: Tx, name: str, now: int) -> int:
-    """Take back the runs that are still ahead and that nobody has claimed; their rows say so. How many there were."""
+def _ahead(tx: Tx, planned: Planned, now: int) -> int:
+    """How many moments between the new cursor and the old one have a row, but for those withdrawn before."""
+    row = tx.one("moments_ahead", tx.names.seen(planned.schedule.name), edge(planned, now), planned.cursor)
+    return row[0] if row else 0
+
+
+def _withdraw(tx: Tx, name: str, now: int) -> None:
+    """Take back the runs that are still ahead and that nobody has claimed; their rows say so."""
     number = tx.names.seen(name)
-    runs = facts_of(tx, [run_id for (run_id,) in tx.all("runs_of_schedule", number)])
+    runs = runs_of(tx, [run_id for (run_id,) in tx.all("runs_of_schedule", number)])
     gone: list[int] = []
     for run in runs.values():
         body = unpack_run(run.body)
-        if body.due_at > now and not is_running(tx, run):
+        if is_ahead(body, now) and not is_running(tx, run):
             leave(tx, run)
             tx.run("timetable_withdraw", number, body.moment, run.id)
             gone.append(run.id)
@@ -113,7 +122,6 @@ def _withdraw(tx: Tx, name: str, now: int) -> int:
         tx.run("attempts_forget", listed(gone))
         guards.release(tx, gone)
         tx.hint(Hint(HintKind.ENDED, run_ids=tuple(gone)))
-    return len(gone)
 
 
 def plan(tx: Tx, wanted: Plan) -> bool:
@@ -121,9 +129,12 @@ def plan(tx: Tx, wanted: Plan) -> bool:
     _check_epoch(tx, wanted)
     name = tx.names.seen(wanted.schedule)
     row = tx.one("schedule_find", name)
-    if row is None or row[7] or row[0] != wanted.version or row[1] != wanted.cursor:
+    if row is None:
         return False
-    if row[4] and wanted.moments:  # paused, and decided before the pause
+    version, cursor, _, plan_at, paused, _, _, deleted, _ = row
+    if deleted or (version, cursor, plan_at) != (wanted.version, wanted.cursor, wanted.plan_at_seen):
+        return False
+    if paused and wanted.moments:  # decided before the pause
         return False
     for one in wanted.moments:
         check_entry(one.entry)

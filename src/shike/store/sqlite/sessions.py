@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from shike.clock import MICROS
-from shike.errors import Conflict, NotFound, SessionClosed
+from shike.errors import NotFound, SessionClosed
 from shike.model import Bucket, Session, SessionState, State
+from shike.store.dividing import bounds, divided
+from shike.store.expiry import expiry, is_over
+from shike.store.rows import OPEN, TAKEN
 from shike.store.sqlite.leases import LeaseRow, open_leases, places
-from shike.store.sqlite.outcomes import Endings, Returns, facts_of
-from shike.store.sqlite.records import OPEN, SUSPECT, TAKEN
+from shike.store.sqlite.outcomes import Endings, Returns, runs_of
 from shike.store.sqlite.tx import Row, Tx
-from shike.store.verbs import Beat, BeatReply, NewSession
+from shike.store.verbs import Beat, BeatReply, Division, NewSession
 
 
 def open_session(tx: Tx, new: NewSession) -> Session:
@@ -18,7 +19,7 @@ def open_session(tx: Tx, new: NewSession) -> Session:
         now = tx.now
         tx.run(
             "session_insert", new.identity, new.name, new.kind, new.host, new.pid, now,
-            _expiry(now, new.lease_seconds), new.protocol,
+            expiry(now, new.lease_seconds), new.protocol, new.lease_seconds,
         )  # fmt: skip
     return living(tx, new.identity)
 
@@ -34,7 +35,8 @@ def session_of(row: Row) -> Session:
         id=row[0], number=row[1], name=row[2], kind=row[3], host=row[4], pid=row[5], started_at=row[6],
         expires_at=row[7], beat=row[8], claimed=row[9],
         state=SessionState.CLOSED if row[10] else SessionState.OPEN,
-        reason=row[11], protocol=row[12], load=row[13], closed_at=row[14],
+        reason=row[11], protocol=row[12], load=row[13], closed_at=row[14], lease_seconds=row[15],
+        died=bool(row[16]), held=row[17],
     )  # fmt: skip
 
 
@@ -53,20 +55,15 @@ def living(tx: Tx, identity: str) -> Session:
     return session
 
 
-def _expiry(now: int, lease_seconds: float) -> int:
-    return now + round(lease_seconds * MICROS) if lease_seconds else 0
-
-
-def close_session(tx: Tx, identity: str, seen_beat: int | None, reason: str, gone: bool) -> bool:
-    """`Store.close_session`. `gone`: the process is proved to be dead."""
+def close_session(tx: Tx, identity: str, seen_beat: int | None, reason: str, gone: bool, alive: bool) -> bool:
+    """`Store.close_session`. `gone`: the process is proved to be dead; `alive`: it is proved to live."""
     session = known(tx, identity)
     if session.state is SessionState.CLOSED:
         return True
     now = tx.now
-    is_over = gone or 0 < session.expires_at < now
-    if seen_beat is not None and not (session.beat == seen_beat and is_over):
+    if seen_beat is not None and not (session.beat == seen_beat and (gone or is_over(session, now))):
         return False
-    tx.run("session_close", reason, now, session.number)
+    tx.run("session_close", reason, now, seen_beat is not None and not alive, session.number)
     return True
 
 
@@ -76,8 +73,8 @@ def beat(tx: Tx, sign: Beat) -> BeatReply:
     now, expires_at = tx.now, session.expires_at
     leases: list[LeaseRow] | None = None
     if sign.number > session.beat:
-        expires_at = _expiry(now, sign.lease_seconds)
-        tx.run("session_beat", sign.number, expires_at, sign.load, session.number)
+        expires_at = expiry(now, sign.lease_seconds)
+        tx.run("session_beat", sign.number, expires_at, sign.load, sign.lease_seconds, session.number)
         leases = _take_in(tx, session, sign, now)
     asked = [run_id for (run_id,) in tx.all("runs_asked")]
     if asked and leases is None:
@@ -114,13 +111,13 @@ def _token(tx: Tx, leases: list[LeaseRow], run_id: int) -> int:
 def _release(tx: Tx, lease: LeaseRow, now: int) -> None:
     """The reply to this claim never arrived: nothing of it has begun."""
     endings, returns = Endings(tx, now), Returns(tx, now)
-    runs = facts_of(tx, lease.open_ids)
+    runs = runs_of(tx, lease.open_ids)
     for run_id in lease.open_ids:
         run = runs[run_id]
         if run.cancel:
             endings.add(run_id, run.fact, State.CANCELLED.value, reason=run.cancel)
         else:
-            returns.add(run, State.SCHEDULED, run.run_at, suspect=bool(run.lane & SUSPECT))
+            returns.add(run, State.SCHEDULED, run.run_at)
     take_away(tx, lease, now)
     endings.write()
     returns.write()
@@ -132,20 +129,15 @@ def take_away(tx: Tx, lease: LeaseRow, now: int) -> None:
     lease.write(tx, now)
 
 
-def own(tx: Tx, identity: str, low: int, high: int, epoch: int) -> Bucket:
-    """`Store.own`."""
-    living(tx, identity)
-    row = tx.one("bucket_find", low)
-    if row is None or row[1] != high:
-        raise Conflict(f"there is no bucket {low}-{high} in this store")
-    bucket = bucket_of(row)
-    if bucket.owner == identity:
-        return bucket
-    owner = find(tx, bucket.owner)
-    if epoch != bucket.epoch or (owner is not None and owner.state is SessionState.OPEN):
-        raise Conflict(f"bucket {low}-{high} is owned by {bucket.owner or 'nobody'} in epoch {bucket.epoch}")
-    tx.run("bucket_write", identity, epoch + 1, low)
-    return Bucket(low=low, high=high, owner=identity, epoch=epoch + 1)
+def divide(tx: Tx, division: Division) -> list[Bucket]:
+    """`Store.divide`."""
+    living(tx, division.session)
+    first, last = bounds(division, tx.facts.virtual_buckets)
+    found = [bucket_of(row) for row in tx.all("buckets_touching", first, last)]
+    new = divided(division, found, lambda identity: find(tx, identity))
+    tx.run("buckets_drop", first, last)
+    tx.many("buckets_write", [(bucket.low, bucket.high, bucket.owner, bucket.epoch) for bucket in new])
+    return new
 
 
 def bucket_of(row: Row) -> Bucket:

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 from shike.bounds import ATTEMPTS_MAX
 from shike.clock import MICROS
-from shike.model import RECORD_VERSION, Attempt, State
+from shike.model import RECORD_VERSION, Attempt, Manner, State
 from shike.store.checks import OUTCOMES, check_ack
+from shike.store.children import chosen_of
+from shike.store.lost import Loss
+from shike.store.rows import OPEN, TAKEN, pack
 from shike.store.sqlite import ended
 from shike.store.sqlite.leases import LeaseRow, leases_of, places
-from shike.store.sqlite.outcomes import Endings, Returns, facts_of
-from shike.store.sqlite.records import OPEN, SUSPECT, TAKEN, listed, pack
+from shike.store.sqlite.outcomes import Endings, Returns, runs_of
+from shike.store.sqlite.records import listed
+from shike.store.sqlite.rescue import rescue
 from shike.store.sqlite.submit import Arrivals
 from shike.store.sqlite.tx import Tx
 from shike.store.verbs import Ack, Answer
@@ -57,7 +61,7 @@ class _Step:
         else:
             self._endings.add(
                 ack.run_id, lease.facts[place], ack.state.value,
-                reason=ack.reason, token=ack.token, result=ack.result, trace=ack.trace,
+                reason=ack.reason, token=ack.token, result=ack.result, trace=ack.trace, chosen=chosen_of(ack.effects),
             )  # fmt: skip
         if ack.effects:
             self._apply(ack)
@@ -95,11 +99,15 @@ class _Step:
 
     def _come_back(self) -> None:
         """Failed or given back: into a lane again, unless somebody asked for it to stop."""
-        runs = facts_of(self._tx, [ack.run_id for _, ack in self._back])
+        runs = runs_of(self._tx, [ack.run_id for _, ack in self._back])
         returns = Returns(self._tx, self._now)
         attempts: list[tuple[int, int, bytes]] = []
         for lease, ack in self._back:
             run = runs[ack.run_id]
+            if ack.died and lease.manner is Manner.APART:  # no failure of an attempt, but a crash
+                attempts.append((run.id, ack.token, ack.trace or self._untold(lease, run.attempts + 1, ack)))
+                rescue(self._tx, run, Loss(True, run.together, True), self._endings, returns)
+                continue
             if run.cancel:
                 self._endings.add(
                     run.id, run.fact, State.CANCELLED.value, reason=run.cancel, token=ack.token, trace=ack.trace
@@ -108,9 +116,9 @@ class _Step:
             failed = ack.state is State.FAILED
             if failed or ack.trace:
                 attempts.append((run.id, ack.token, ack.trace or self._untold(lease, run.attempts + 1, ack)))
-            suspect = bool(run.lane & SUSPECT) and not (failed or ack.trace)  # its process outlived it
+            outlived = Loss(False, 0) if failed or ack.trace else None  # by its process
             run_at = ack.run_at or self._now + round(ack.delay_seconds * MICROS)
-            returns.add(run, ack.state, run_at, suspect=suspect, failed=int(failed))
+            returns.add(run, ack.state, run_at, failed=int(failed), loss=outlived)
         returns.write()
         self._tx.many("attempt_write", attempts)
         snoozed = [ack.run_id for _, ack in self._back if ack.state is State.SCHEDULED and ack.trace]

@@ -6,24 +6,35 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from shike.bounds import CRASHES_MAX
+from shike.bounds import CRASHES_MAX, SESSIONS_LISTED
 from shike.clock import Clock, SystemClock
-from shike.errors import BadSetting, NotFound, StoreUnavailable
+from shike.errors import BadSetting, StoreUnavailable
 from shike.ids.forks import FORKS
 from shike.model import Attempt, Bucket, Ended, Live, Planned, Schedule, ScheduleVersion, Session, TimetableRow
 from shike.store.base import Control, Counts, Gated, RunFilter
 from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
-from shike.store.sqlite import change, claims, keeping, reads, rescue, schedules, sessions, settle, submit
+from shike.store.liveness import Liveness
+from shike.store.sqlite import (
+    change,
+    claims,
+    keeping,
+    reads,
+    rescue,
+    schedules,
+    sessions,
+    settle,
+    submit,
+)
+from shike.store.sqlite.carried import Carried
 from shike.store.sqlite.database import SameFile, claim_file, connect, prepare
 from shike.store.sqlite.faults import UNREADABLE, translated
-from shike.store.sqlite.liveness import Liveness
 from shike.store.sqlite.options import Options, Synchronous, check_namespace, parse
+from shike.store.sqlite.routed import Routed
 from shike.store.sqlite.statements import Statements
 from shike.store.sqlite.thread import Begin, Listener, StoreThread, Verb
 from shike.store.sqlite.turnstile import Turnstile
@@ -36,6 +47,7 @@ from shike.store.verbs import (
     Beat,
     BeatReply,
     Claim,
+    Division,
     Freed,
     Move,
     NewSession,
@@ -49,33 +61,23 @@ T = TypeVar("T")
 
 VIRTUAL_BUCKETS = frozenset({1, 64, 256})
 
-VERBS: dict[str, Verb] = {
-    "submit": submit.submit,
-    "claim": claims.claim,
-    "settle": settle.settle,
-    "move": change.move,
-    "find": reads.find,
-    "live": reads.live,
-    "ended": reads.ended,
-}
-
-
 FORGET_WITH_POWER: Final[frozenset[Verb]] = frozenset({claims.claim, sessions.beat})
 """A power loss that takes a lease takes its worker, too: the run is eligible again either way. Tokens skip ahead at
 each opening (`database.prepare`), so that none is given twice. Everything else is on the disk before it answers."""
 
 
-class SQLiteStore:
+class SQLiteStore(Routed, Carried):
     """Keeps everything in one SQLite file, for all processes of one machine.
 
     Promises the contract of `shike.store.base.Store`. A commit is on the disk before its verb answers (`synchronous=
     full`; claims and beats excepted, which nobody misses after a power loss). With `normal` a power loss may take the
-    last commits, the death of a process nothing (P8). Verbs may be called from any thread's event loop, and by `do`
-    without one. `where`: a path, or a URL as `options.parse` reads it. `virtual_buckets` is fixed when the store is
-    made; None takes what is there. Raises `BadSetting`, `BadStoreURL`.
+    last commits, the death of a process nothing (P8). Verbs may be called in any thread's event loop; on a thread
+    without one they block (`shike.runtime.driven`). `where`: a path, or a URL as `options.parse` reads it.
+    `virtual_buckets` is fixed when the store is made; None takes what is there. Raises `BadSetting`, `BadStoreURL`.
     """
 
     any_thread = True
+    blocks = True
 
     def __init__(
         self,
@@ -199,11 +201,6 @@ class SQLiteStore:
 
     # ---------------------------------------------------------------- handing verbs over
 
-    def do(self, verb: str, *words: Any) -> Future[Any]:
-        """A verb or read by its name, from code that has no event loop: `do("submit", entries).result()`."""
-        reading = verb in ("find", "live", "ended")
-        return self._open_thread(self._reader if reading else self._writer).do(VERBS[verb], words)
-
     def _open_thread(self, thread: StoreThread | None) -> StoreThread:
         if thread is None:
             raise StoreUnavailable(f"{self._path}: the store is not open; open it first")
@@ -244,40 +241,26 @@ class SQLiteStore:
     def is_gone(self, session: str) -> bool:
         return self._liveness.is_gone(session)
 
+    def is_alive(self, session: str) -> bool:
+        return self._liveness.is_held(session)
+
     # ---------------------------------------------------------------- the write side
 
     async def open_session(self, new: NewSession) -> Session:
-        if not new.lease_seconds:
-            return await self._write(sessions.open_session, new)
-        self._liveness.hold(new.identity)  # before anybody can see the session
-        try:
-            return await self._write(sessions.open_session, new)
-        except BaseException:  # it will be tried under another identity, perhaps for hours
-            self._liveness.drop(new.identity)
-            raise
+        return await self._liveness.opening(new, lambda: self._write(sessions.open_session, new))
 
     async def beat(self, beat: Beat) -> BeatReply:
         return await self._write(sessions.beat, beat)
 
     async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
-        gone = seen_beat is not None and self.is_gone(session)
-        try:
-            closed = await self._write(sessions.close_session, session, seen_beat, reason, gone)
-        except NotFound:  # closed long ago, and forgotten
-            self._liveness.drop(session)
-            raise
-        if seen_beat is None:
-            self._liveness.drop(session)
-        return closed
+        words = session, seen_beat, reason, self.is_gone(session), self.is_alive(session)
+        return await self._liveness.closing(session, seen_beat, lambda: self._write(sessions.close_session, *words))
 
     async def free(self, session: str, limit: int) -> Freed:
-        freed = await self._write(rescue.free, session, limit)
-        if not freed.left:
-            self._liveness.tidy(session)
-        return freed
+        return await self._liveness.freeing(session, lambda: self._write(rescue.free, session, limit))
 
-    async def own(self, session: str, low: int, high: int, epoch: int) -> Bucket:
-        return await self._write(sessions.own, session, low, high, epoch)
+    async def divide(self, division: Division) -> list[Bucket]:
+        return await self._write(sessions.divide, division)
 
     async def submit(self, entries: Sequence[Entry], *, repeat: bool = False) -> list[Submitted]:
         return await self._write(submit.submit, entries, repeat)
@@ -346,8 +329,8 @@ class SQLiteStore:
     async def holders(self, gate: str) -> list[int]:
         return await self._read(reads.holders, gate)
 
-    async def gate_waiters(self, gate: str) -> list[Gated]:
-        return await self._read(reads.gate_waiters, gate)
+    async def gate_waiters(self, gate: str, limit: int) -> list[Gated]:
+        return await self._read(reads.gate_waiters, gate, limit)
 
     async def schedule(self, name: str) -> Planned | None:
         return await self._read(reads.schedule, name)
@@ -364,8 +347,11 @@ class SQLiteStore:
     async def timetable(self, schedule: str, start: int, end: int) -> list[TimetableRow]:
         return await self._read(reads.timetable, schedule, start, end)
 
-    async def sessions(self, *, all: bool = False) -> list[Session]:
-        return await self._read(reads.sessions, all)
+    async def sessions(self, *, all: bool = False, limit: int = SESSIONS_LISTED) -> list[Session]:
+        return await (self._read(reads.listed_sessions, limit) if all else self._read(reads.present))
+
+    async def left_over(self) -> list[Session]:
+        return await self._read(reads.left_over)
 
     async def held(self, session: str) -> int:
         return await self._read(reads.held, session)

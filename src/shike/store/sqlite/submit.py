@@ -12,11 +12,12 @@ from shike.clock import MICROS
 from shike.errors import Conflict
 from shike.model import Fate, Run, State
 from shike.store.checks import check_entries
+from shike.store.children import TIED, first_look, parent_count
 from shike.store.following import following
-from shike.store.guards import Absent, Effect, Entry, Insert, PlanNext, Replayed
+from shike.store.guards import Absent, Choose, Effect, Entry, Insert, PlanNext, Replayed
 from shike.store.hints import Hint, HintKind
+from shike.store.rows import lane_of, pack
 from shike.store.sqlite import ended, guards
-from shike.store.sqlite.records import lane_of, pack
 from shike.store.sqlite.tx import Tx
 from shike.store.verbs import Submitted
 
@@ -45,7 +46,7 @@ class Arrivals:
         self._now = tx.now
         self._runs: list[tuple[object, ...]] = []
         self._lanes: list[tuple[int, int, int, int]] = []
-        self._gated: list[tuple[int, str, int]] = []
+        self._gated: list[tuple[int, str, int, int]] = []
         self._due: dict[tuple[str, int], None] = {}
         self._numbers: dict[tuple[str, int, str], tuple[int, int]] = {}
         self._ids: set[int] = set()
@@ -78,9 +79,11 @@ class Arrivals:
         lane, task = found
         schedule = self._tx.names.number(run.schedule) if run.schedule else 0
         state = State.SCHEDULED
+        if run.ties:
+            run_at, holding = first_look(run, run_at, self._now), holding + TIED
         if run.gate:
             state = State.WAITING
-            self._gated.append((run.id, run.gate, run_at))
+            self._gated.append((run.id, run.gate, run_at, parent_count(run)))
         else:
             self._lanes.append((lane, run_at, run.id, task))
             self._due[run.queue, run_at if run_at > self._now else self._now] = None
@@ -108,13 +111,15 @@ class Arrivals:
         """Put them into the tables. Raises `Conflict` if one of the ids is taken."""
         try:
             self._tx.many("run_insert", self._runs)
-        except sqlite3.IntegrityError:
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:  # the store is being moved
+                raise
             raise Conflict("one of these runs is in the store already; nothing of this step was stored") from None
         self._tx.many("lane_insert", self._lanes)
         self._tx.many("gated_insert", self._gated)
         for queue, at in self._due:
             self._tx.hint(Hint(HintKind.DUE, queue, at))
-        for gate, at in {(gate, max(run_at, self._now)): None for _, gate, run_at in self._gated}:
+        for gate, at in {(gate, max(run_at, self._now)): None for _, gate, run_at, _ in self._gated}:
             self._tx.hint(Hint(HintKind.GATED, at=at, name=gate))
         for part in (self._runs, self._lanes, self._gated, self._due):
             part.clear()
@@ -130,6 +135,8 @@ class Arrivals:
                 self._tx.run("dead_replay", by, run_id)
             case PlanNext():
                 self._plan_next(effect)
+            case Choose():
+                pass  # done when its run ended
             case _:
                 assert_never(effect)
 

@@ -69,7 +69,7 @@ class StoreThread:
         self._begin = begin
         self._connect = connect
         self._busy = threading.Lock()  # held while SQLite is at work
-        self._resting = False  # the connection was closed for a fork
+        self._away = False  # the connection was closed: for a fork, or because it is of no use any more
         self._tell = tell
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
         self._closed = False
@@ -79,18 +79,16 @@ class StoreThread:
     def start(self) -> None:
         self._thread.start()
 
-    def ask(self, verb: Verb, words: tuple[Any, ...]) -> asyncio.Future[Any]:
-        """Hand a verb over from a running event loop."""
-        loop = asyncio.get_running_loop()
-        reply: asyncio.Future[Any] = loop.create_future()
-        self._put(Call(verb, words, reply, loop))
-        return reply
-
-    def do(self, verb: Verb, words: tuple[Any, ...]) -> Future[Any]:
-        """Hand a verb over from code that has no event loop."""
-        reply: Future[Any] = Future()
-        self._put(Call(verb, words, reply, None))
-        return reply
+    async def ask(self, verb: Verb, words: tuple[Any, ...]) -> Any:
+        """Hand a verb over and wait for its answer: in the running event loop, or, without one, on this thread."""
+        loop = asyncio._get_running_loop()
+        if loop is None:
+            blocked: Future[Any] = Future()
+            self._put(Call(verb, words, blocked, None))
+            return blocked.result()
+        waiting: asyncio.Future[Any] = loop.create_future()
+        self._put(Call(verb, words, waiting, loop))
+        return await waiting
 
     def close(self) -> None:
         """Finish what was handed over, then stop and let the connection go. May be called again, and by any thread."""
@@ -106,7 +104,7 @@ class StoreThread:
         child would believe that it has them too, and lose what it commits when its parent tidies up."""
         self._busy.acquire()
         self._tx.connection.close()
-        self._resting = True
+        self._away = True
 
     def go_on(self) -> None:
         """After a fork, in the parent. It connects again when there is something to do."""
@@ -151,23 +149,31 @@ class StoreThread:
         return calls, True
 
     def _commit(self, calls: list[Call]) -> None:
-        try:
-            with self._busy:
-                self._come_back()
-                if not self._together(calls):
-                    for call in calls:
-                        self._together([call])
-        except Exception as error:  # a fault of the thread's own must not leave callers waiting for ever
-            for call in calls:
-                call.answer, call.error = None, translated(error, self._path)
+        with self._busy:
+            if not self._done(calls):
+                for call in calls:
+                    self._done([call])
         _deliver(calls, self._listeners(), self._tx.hints)
         self._tx.hints = []
 
+    def _done(self, calls: list[Call]) -> bool:
+        """As `_together`; a fault of the thread's own must not leave callers waiting for ever."""
+        try:
+            self._come_back()
+            return self._together(calls)
+        except Exception as error:
+            self._tell_all(calls, error)
+            return True
+
+    def _tell_all(self, calls: list[Call], error: Exception) -> None:
+        for call in calls:
+            call.answer, call.error = None, translated(error, self._path)
+
     def _come_back(self) -> None:
-        if self._resting:
+        if self._away:
             self._tx.use(self._connect())
             self._forced = True
-            self._resting = False
+            self._away = False
 
     def _listeners(self) -> list[Listener]:
         """Who hears of this commit; other processes have been told. No fault of theirs may end this thread."""
@@ -192,8 +198,7 @@ class StoreThread:
             connection.execute("commit")
         except sqlite3.Error as error:  # begin or commit itself
             self._take_back(hints)
-            for call in calls:
-                call.answer, call.error = None, translated(error, self._path)
+            self._tell_all(calls, error)
         return True
 
     def _force(self, forced: bool) -> None:
@@ -216,10 +221,17 @@ class StoreThread:
         return True
 
     def _take_back(self, hints: int) -> None:
-        if self._tx.connection.in_transaction:
-            self._tx.connection.execute("rollback")
+        """Undo what was written. A connection that cannot do even that is closed, which undoes it, too: inside of its
+        transaction it would keep everybody out."""
         del self._tx.hints[hints:]
         self._tx.forget()
+        try:
+            if self._tx.connection.in_transaction:
+                self._tx.connection.execute("rollback")
+        except sqlite3.Error as error:
+            log.warning("%s: could not take a transaction back (%s); connecting anew", self._path, error)
+            self._away = True
+            self._tx.connection.close()
 
 
 def _deliver(calls: list[Call], listeners: Iterable[Listener], hints: list[Hint]) -> None:

@@ -36,6 +36,7 @@ def submit_on(
     """
     check_namespace(namespace)
     sql = Statements(namespace)
+    _check_thread(connection)
     with _plain_rows(connection):
         try:
             facts = dict(connection.execute(sql.plain("meta_read")).fetchall())
@@ -51,6 +52,13 @@ def submit_on(
         tx = Tx(connection, sql, clock or SystemClock(), Facts(facts["virtual_buckets"], CRASHES_MAX))
         with _all_or_nothing(connection):
             return submit(tx, _numbered(tx, entries))
+
+
+def _check_thread(connection: sqlite3.Connection) -> None:
+    try:
+        connection.cursor().close()  # the driver refuses whatever is asked of it on another thread
+    except sqlite3.ProgrammingError as error:
+        raise BadInput(f"this connection cannot be used here: {error}") from error
 
 
 def _numbered(tx: Tx, entries: Sequence[Entry]) -> list[Entry]:

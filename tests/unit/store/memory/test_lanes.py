@@ -56,6 +56,10 @@ class Model(RuleBasedStateMachine):
         gone = {row.run.id for row in expected[:room]}
         self.rows = [entry for entry in self.rows if entry[1] not in gone]
 
+    @rule(count=st.integers(0, 5))
+    def earliest(self, count: int) -> None:
+        assert self.lane.earliest(count) == self.expected(-1, FOR_EVER)[:count]
+
     @rule(after=instants, until=instants)
     def read(self, after: int, until: int) -> None:
         expected = self.expected(after, until)
@@ -72,7 +76,7 @@ class Model(RuleBasedStateMachine):
 
 
 TestLane = Model.TestCase
-TestLane.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLane.settings = settings(stateful_step_count=30, deadline=None)
 
 
 def test_what_was_taken_is_let_go_of() -> None:
@@ -101,11 +105,8 @@ def test_lanes_are_found_by_queue_and_band() -> None:
     lanes = Lanes()
     row = live(1, 5, queue="gpu", band=2)
     lanes.add(row)
-    assert lanes.of("gpu", 3) is None
-    assert lanes.of("cpu", 2) is None
-    lane = lanes.of("gpu", 2)
-    assert lane is not None
-    assert lane.first() is row
+    assert lanes.by_queue.keys() == {"gpu"} and lanes.by_queue["gpu"].keys() == {2}
+    assert lanes.by_queue["gpu"][2].first() is row
     assert [(queue, len(lane)) for queue, lane in lanes.all()] == [("gpu", 1)]
 
 

@@ -7,7 +7,9 @@ select number, closed, expires_at, claimed, reason from {ns}_session where id = 
 with recursive
 wanted(low) as (
     select n.id << 4 from json_each(?) q join {ns}_name n on n.text = q.value
-    where not exists (select 1 from {ns}_control where key = 'queue/' || q.value)
+    where not exists (
+        select 1 from {ns}_control where key = 'queue/' || substr(q.value, 1, instr(q.value || '>', '>') - 1)
+    )
 ),
 found(lane, high) as (
     select (select min(lane) from {ns}_lane where lane between low and low + 15), low + 15 from wanted
@@ -29,15 +31,23 @@ select
     group_concat(run_at),
     group_concat(attempts),
     group_concat(crashes),
+    group_concat(together),
     group_concat(fact),
     cast(group_concat(body, '') as blob)
 from (
-    select l.id, l.run_at, r.attempts, r.crashes, (l.task << 1) | (r.holding > 0) as fact, r.body
+    select l.id, l.run_at, r.attempts, r.crashes, r.together, (l.task << 1) | (r.holding > 0) as fact, r.body
     from {ns}_lane l cross join {ns}_run r on r.id = l.id
     where l.lane = ? and l.run_at <= ? and l.task in (select value from json_each(?))
     order by l.run_at, l.id
     limit ?
 );
+
+-- name: suspects_first
+-- How many each of the first suspects of a lane goes out together with.
+select r.together from {ns}_lane l cross join {ns}_run r on r.id = l.id
+where l.lane = ? and l.run_at <= ? and l.task in (select value from json_each(?))
+order by l.run_at, l.id
+limit ?;
 
 -- name: lane_take
 delete from {ns}_lane
@@ -58,4 +68,4 @@ update {ns}_session set claimed = ? where number = ?;
 select token, solo, ids, fates from {ns}_lease where session = ? and claim = ?;
 
 -- name: runs_leased
-select id, body, attempts, run_at, crashes from {ns}_run where id in (select value from json_each(?));
+select id, body, attempts, run_at, crashes, together from {ns}_run where id in (select value from json_each(?));

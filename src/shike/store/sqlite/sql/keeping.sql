@@ -25,6 +25,11 @@ delete from {ns}_session where number in (
     limit ?
 );
 
+-- name: purge_clients
+delete from {ns}_session where number in (
+    select number from {ns}_session where expires_at = 0 and started_at < ? order by started_at limit ?
+);
+
 -- name: purge_timetable
 delete from {ns}_timetable where (schedule, moment) in (
     select schedule, moment from {ns}_timetable where until < ? order by until limit ?

@@ -1,5 +1,6 @@
 -- name: run_facts
-select id, state, lane, run_at, attempts, crashes, version, cancel, progress, body, task, holding, schedule
+select id, state, lane, run_at, attempts, crashes, version, cancel, progress, body, together, task,
+    holding, schedule, place
 from {ns}_run where id in (select value from json_each(?));
 
 -- name: history_write
@@ -22,8 +23,8 @@ delete from {ns}_run where id in (select value from json_each(?));
 -- name: run_back
 update {ns}_run set
     state = v.column2, lane = v.column3, run_at = v.column4, attempts = v.column5, crashes = v.column6,
-    version = version + 1, progress = x''
-from (values {rows of 6}) v where {ns}_run.id = v.column1;
+    together = v.column7, version = version + 1, progress = x''
+from (values {rows of 7}) v where {ns}_run.id = v.column1;
 
 -- name: attempt_write
 insert or replace into {ns}_attempt (run_id, token, body) values {rows of 3};

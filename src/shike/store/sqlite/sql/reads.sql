@@ -1,9 +1,23 @@
 -- name: session_number
 select number from {ns}_session where id = ?;
 
--- name: sessions
-select id, number, name, kind, host, pid, started_at, expires_at, beat, claimed, closed, reason, protocol, load, closed_at
-from {ns}_session where ? or (closed = 0 and expires_at > 0) order by number;
+-- name: sessions_present
+select id, number, name, kind, host, pid, started_at, expires_at, beat, claimed, closed, reason, protocol, load, closed_at,
+    lease_seconds, died, held
+from {ns}_session where expires_at > 0 and closed = 0 order by number;
+
+-- name: sessions_newest
+select id, number, name, kind, host, pid, started_at, expires_at, beat, claimed, closed, reason, protocol, load, closed_at,
+    lease_seconds, died, held
+from {ns}_session order by number desc limit ?;
+
+-- name: sessions_left_over
+select id, number, name, kind, host, pid, started_at, expires_at, beat, claimed, closed, reason, protocol, load, closed_at,
+    lease_seconds, died, held
+from {ns}_session where closed = 1 and number in (
+    select session from {ns}_lease where open > 0
+    union select number from {ns}_session where id in (select owner from {ns}_bucket)
+) order by number;
 
 -- name: leases_held
 select count(*) from {ns}_lease where session = ? and open > 0;
@@ -18,8 +32,9 @@ select body from {ns}_attempt where run_id = ? order by token;
 -- name: runs_live
 select
     r.id, r.state, r.lane, r.run_at, r.attempts, r.crashes, r.version, r.cancel, r.progress, r.body,
-    r.task, r.holding, r.schedule,
-    exists (select 1 from {ns}_lane l where l.lane = r.lane and l.run_at = r.run_at and l.id = r.id)
+    r.together, r.task, r.holding, r.schedule,
+    exists (select 1 from {ns}_lane l where l.lane = iif(r.state = 3, r.place, r.lane) and l.run_at = r.run_at and l.id = r.id),
+    r.place
 from {ns}_run r
 where r.id < ? and (? = 0 or r.task = ?) and (? = 0 or r.lane >> 4 = ?) and (? = 0 or r.schedule = ?)
     and (? = '' or r.key = ?)
@@ -63,9 +78,24 @@ where lane = ? and run_at > ? and run_at <= ? and (id & 255) % ? between ? and ?
 select g.id, r.version, g.gate, g.run_at from {ns}_gated g join {ns}_run r on r.id = g.id
 where g.run_at > ? and g.run_at <= ? and (g.id & 255) % ? between ? and ? order by g.run_at, g.id limit ?;
 
+-- name: gates_overdue
+-- The first run in a window at each gate. A loose scan over gates: who waits behind the first costs nothing.
+with recursive found(gate) as (
+    select min(gate) from {ns}_gated
+    union all
+    select (select min(g.gate) from {ns}_gated g where g.gate > found.gate) from found where found.gate is not null
+)
+select g.id, r.version, g.gate, g.run_at
+from found join {ns}_gated g on g.id = (
+    select id from {ns}_gated f
+    where f.gate = found.gate and f.run_at > ? and f.run_at <= ? and (f.id & 255) % ? between ? and ?
+    order by f.run_at, f.id limit 1
+) join {ns}_run r on r.id = g.id
+order by g.run_at, g.id limit ?;
+
 -- name: gate_waiters
 select g.id, r.version, g.gate, g.run_at from {ns}_gated g join {ns}_run r on r.id = g.id
-where g.gate = ? order by g.run_at, g.id;
+where g.gate = ? order by g.run_at, g.id limit ?;
 
 -- name: holders
 select run_id from {ns}_holder where key = ? order by place;
@@ -91,8 +121,8 @@ where state = 6 and run_at > ?
 -- name: counts_gated
 select r.lane >> 4, count(*) from {ns}_gated g join {ns}_run r on r.id = g.id group by 1;
 
--- name: counts_leased
-select ids, fates from {ns}_lease where open > 0;
+-- name: leases_all_open
+select token, ids, fates from {ns}_lease where open > 0;
 
 -- name: counts_queue
 select lane >> 4, count(*) from {ns}_run where id in (select value from json_each(?)) group by 1;

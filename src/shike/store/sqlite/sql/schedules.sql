@@ -58,6 +58,10 @@ where fate = 'withdrawn';
 -- name: timetable_withdraw
 update {ns}_timetable set fate = 'withdrawn' where schedule = ? and moment = ? and run_id = ?;
 
+-- name: moments_ahead
+select coalesce(sum(count), 0) from {ns}_timetable
+where schedule = ? and moment > ? and moment <= ? and fate <> 'withdrawn';
+
 -- name: timetable
 select version, moment, until, count, fate, run_id, due_at, state from {ns}_timetable
 where schedule = ? and moment < ? and until >= ? order by moment;

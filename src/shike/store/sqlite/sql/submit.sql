@@ -7,7 +7,7 @@ values {rows of 15};
 insert into {ns}_lane (lane, run_at, id, task) values {rows of 4};
 
 -- name: gated_insert
-insert into {ns}_gated (id, gate, run_at) values {rows of 3};
+insert into {ns}_gated (id, gate, run_at, parents) values {rows of 4};
 
 -- name: dedupe_find
 select run_id from {ns}_dedupe where key = ? and expires_at > ?;

@@ -12,17 +12,20 @@ from pathlib import Path
 import pytest
 
 from shike.errors import StoreUnavailable
+from shike.runtime import driven
+from shike.store.liveness import Liveness, of_this_machine
 from shike.store.sqlite import SQLiteStore
-from shike.store.sqlite.liveness import Liveness
+from tests import bounded
 from tests.unit.store.sqlite_world import entry, join, opened, run
 
 HOLDER = """
 import subprocess, sys, time
 from pathlib import Path
-from shike.store.sqlite.liveness import Liveness
+from shike.store.liveness import Liveness, of_this_machine
 locks = Liveness(Path(sys.argv[1]))
 locks.hold("them")
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], close_fds=False)
+sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+child = subprocess.Popen(sleep, close_fds=False, stdout=subprocess.DEVNULL)  # or it held our reader's pipe open
 print(child.pid, flush=True)
 time.sleep(60)
 """
@@ -39,13 +42,11 @@ def test_a_session_of_this_process_is_not_gone(tmp_path: Path) -> None:
 
 def test_a_killed_process_is_gone_though_its_child_lives_on(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE)
-    assert holder.stdout is not None
-    child = int(holder.stdout.readline())
+    child = int(bounded.line(holder))
     try:
         locks = Liveness(tmp_path)
         assert not locks.is_gone("them")
-        holder.kill()
-        holder.communicate()
+        bounded.killed(holder)
         os.kill(child, 0)
         assert locks.is_gone("them")
     finally:
@@ -130,16 +131,16 @@ def test_a_good_bye_removes_the_file(tmp_path: Path) -> None:
 def test_a_forked_child_is_refused_until_it_opens_the_store_itself(tmp_path: Path) -> None:
     store = SQLiteStore(tmp_path / "shike.db")
     store.start()
-    store.do("submit", [entry(1)]).result(20)
+    driven(store.submit([entry(1)]))
     child = os.fork()
     if child == 0:
         code = 1
         try:
             try:
-                store.do("find", 1 << 8)
+                driven(store.find(1 << 8))
             except StoreUnavailable:
                 store.start()
-                store.do("submit", [entry(2)]).result(20)
+                driven(store.submit([entry(2)]))
                 store.stop()
                 code = 0
         finally:
@@ -147,8 +148,8 @@ def test_a_forked_child_is_refused_until_it_opens_the_store_itself(tmp_path: Pat
     _, status = os.waitpid(child, 0)
     try:
         assert os.waitstatus_to_exitcode(status) == 0
-        assert store.do("find", 2 << 8).result(20) is not None
-        store.do("submit", [entry(3)]).result(20)
+        assert driven(store.find(2 << 8)) is not None
+        driven(store.submit([entry(3)]))
     finally:
         store.stop()
 
@@ -167,3 +168,28 @@ def test_a_session_that_could_not_be_opened_leaves_no_lock_behind(tmp_path: Path
             assert list((tmp_path / "shike.db-shike").glob("*.lock")) == []
 
     run(story())
+
+
+def test_a_folder_that_others_can_write_to_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = of_this_machine("shike")
+    assert folder is not None and folder.parent.stat().st_mode & 0o777 == 0o700
+    assert of_this_machine("other") != folder
+    folder.parent.chmod(0o777)
+    assert of_this_machine("shike") is None
+    locks = Liveness(None)
+    locks.hold("me")
+    assert (locks.is_gone("me"), locks.is_held("me")) == (False, False)
+
+
+def test_a_folder_that_cannot_be_made_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    assert of_this_machine("shike") is None
+
+
+def test_a_machine_without_temporary_files_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_usable() -> str:
+        raise FileNotFoundError("no usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none_usable)
+    assert of_this_machine("shike") is None

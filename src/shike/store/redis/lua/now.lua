@@ -1,0 +1,4 @@
+-- with: base
+-- The instant to decide by. Reads nothing.
+
+return now

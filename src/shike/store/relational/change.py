@@ -1,0 +1,136 @@
+"""Operators and nodes change runs that no worker settles: admit, reschedule, cancel, skip, bury."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from shike.model import TERMINAL, State, may_move
+from shike.store.checks import check_move
+from shike.store.hints import Hint, HintKind
+from shike.store.relational import graphs
+from shike.store.relational.arrivals import Arrivals, Needs
+from shike.store.relational.outcomes import Endings, lock_runs, tell_due
+from shike.store.relational.routed import Assignments, learn
+from shike.store.relational.tx import Tx
+from shike.store.rows import Facts, band_of
+from shike.store.verbs import Answer, Move
+
+
+async def move(tx: Tx, moves: Sequence[Move]) -> list[Answer]:
+    """`Store.move`."""
+    for wanted in moves:
+        check_move(wanted)
+    await learn(tx, moves)
+    answers: list[Answer] = []
+    for group in _apart(moves):
+        answers += await _Step(tx, await tx.now()).take(group)
+    return answers
+
+
+def _apart(moves: Sequence[Move]) -> Iterable[Sequence[Move]]:
+    """The moves in groups that name each run once."""
+    start, seen = 0, set[int]()
+    for place, wanted in enumerate(moves):
+        if wanted.run_id in seen:
+            yield moves[start:place]
+            start, seen = place, set()
+        seen.add(wanted.run_id)
+    if moves:
+        yield moves[start:]
+
+
+async def free_ones(tx: Tx, runs: Iterable[Facts]) -> set[int]:
+    """Those of these (locked) runs that stand in a lane or before a gate: no claim can take them any more. The others
+    are leased."""
+    waiting = {run.id for run in runs if run.state is State.WAITING}
+    places = [(run.stands, run.run_at, run.id) for run in runs if run.state is not State.WAITING]
+    return waiting | {run_id for (run_id,) in await tx.many("lanes_lock", places)}
+
+
+async def leave(tx: Tx, runs: Sequence[Facts]) -> None:
+    """Out of their lanes, or away from their gates."""
+    await tx.many("lanes_leave", [(run.stands, run.run_at, run.id) for run in runs if run.state is not State.WAITING])
+    waiting = [run.id for run in runs if run.state is State.WAITING]
+    if waiting:
+        await tx.run("gated_leave", waiting)
+
+
+class _Step:
+    """Moves of different runs, written together."""
+
+    def __init__(self, tx: Tx, now: int) -> None:
+        self._tx = tx
+        self._now = now
+        self._arrivals = Arrivals(tx, now)
+        self._endings = Endings(tx, now)
+        self._left: list[Facts] = []
+        self._moved: list[tuple[int, int, int, int]] = []  # run, lane, run_at, task
+        self._assigned = Assignments(tx, now)
+        self._asked: list[tuple[int, str]] = []
+
+    async def take(self, moves: Sequence[Move]) -> list[Answer]:
+        needs = Needs()
+        for wanted in moves:
+            needs.guards(wanted.guards)
+        await self._arrivals.prepare(needs)
+        await self._assigned.prepare(moves)
+        runs = await lock_runs(self._tx, [wanted.run_id for wanted in moves])
+        free = await free_ones(self._tx, runs.values())
+        gone = [wanted.run_id for wanted in moves if wanted.run_id not in runs]
+        over = {row[0]: row[3] for row in await self._tx.rows("runs_over", sorted(gone))} if gone else {}
+        answers = []
+        for wanted in moves:
+            run = runs.get(wanted.run_id)
+            answers.append(_gone(wanted, over) if run is None else self._one(run, wanted, run.id in free))
+        await self._write()
+        return answers
+
+    def _one(self, run: Facts, wanted: Move, is_free: bool) -> Answer:
+        if wanted.version not in (0, run.version):
+            return Answer.REFUSED
+        if not is_free:
+            return self._ask(run, wanted)
+        if not may_move(run.state, wanted.to) or not self._assigned.may(wanted):
+            return Answer.REFUSED
+        if wanted.to is State.SCHEDULED and graphs.is_held(run):
+            return Answer.GUARDED
+        if not all(self._arrivals.holds(guard, run.id) for guard in wanted.guards):
+            return Answer.GUARDED
+        run.holding += sum(self._arrivals.take(guard, run.id) for guard in wanted.guards)
+        self._left.append(run)
+        if wanted.to in TERMINAL:
+            self._endings.add(run.id, run.fact, wanted.to.value, reason=wanted.reason)
+        else:
+            band = band_of(run.lane) if wanted.band is None else wanted.band
+            run_at = run.run_at if wanted.run_at is None else wanted.run_at
+            lane = run.lane - band_of(run.lane) + band
+            if wanted.worker:
+                self._assigned.add(run, wanted, lane, run_at)
+            else:
+                self._moved.append((run.id, lane, run_at, run.holding))
+        return Answer.ACCEPTED
+
+    def _ask(self, run: Facts, wanted: Move) -> Answer:
+        """A running run is its worker's: it can be asked to stop, nothing else. The first reason stands."""
+        if wanted.to is not State.CANCELLED:
+            return Answer.REFUSED
+        if not run.cancel:
+            self._asked.append((run.id, wanted.reason or "cancelled"))
+        self._tx.hint(Hint(HintKind.CANCEL, run_ids=(run.id,)))
+        return Answer.ASKED
+
+    async def _write(self) -> None:
+        await self._arrivals.write()
+        await leave(self._tx, self._left)
+        await self._endings.write()
+        await self._tx.many("runs_move", self._moved)
+        await tell_due(self._tx, ((lane, run_at) for _, lane, run_at, _ in self._moved), self._now)
+        await self._assigned.write()
+        await self._tx.many("runs_ask", self._asked)
+
+
+def _gone(wanted: Move, over: dict[int, int]) -> Answer:
+    """What became of a run that is not live."""
+    if wanted.run_id not in over:
+        return Answer.UNKNOWN
+    return Answer.ALREADY if over[wanted.run_id] == wanted.to else Answer.REFUSED
