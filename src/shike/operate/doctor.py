@@ -12,14 +12,20 @@ from msgspec import Struct
 
 from shike import __version__
 from shike.clock import MICROS, SystemClock
+from shike.counted import counted
 from shike.model import PROTOCOL_VERSION, Planned, Session, SessionState
 from shike.operate import queues
+from shike.operate.unserved import unserved
 from shike.settings import Loaded
+from shike.store.archiving import Archiving
 from shike.store.base import RunFilter, Store
+from shike.store.opening import without_secrets
+from shike.timer.build import build
 from shike.trigger import tz_version
 
 CLOCK_SECONDS = 2.0  # the store's clock and ours differ by more: something set one of them
 PLAN_LATE_SECONDS = 60.0
+ARCHIVE_LATE_SECONDS = 600.0
 RECENT_RUNS = 200
 LOCKS_SHOWN = 3
 
@@ -49,9 +55,11 @@ async def examine(store: Store, loaded: Loaded) -> list[Finding]:
     findings = [
         *_programs(),
         *_file(store),
+        *await _archive(store, now),
         *await _clock(store, now),
         *_sessions(store, sessions),
         *await _work(store, sessions, schedules, now),
+        *await _unserved(store, sessions, schedules),
         *_schedules(schedules, now),
         *_settings(loaded, store.url),
     ]
@@ -64,21 +72,38 @@ def _programs() -> list[Finding]:
     zones = tz_version()
     return [
         _fine("versions", f"{versions}, time zones {zones or 'of an unknown release'}"),
+        _fine("timer", build().about()),
         *([] if zones else [_found(Level.NOTE, "time zones", "the tz database does not say its release")]),
     ]
+
+
+def _server(store: Store) -> list[Finding]:
+    """Which server it is, and what that was allowed to lose (P8)."""
+    if store.url.startswith("memory:"):
+        return [_found(Level.NOTE, "store", f"{store.url} is gone with its process")]
+    findings = [_fine("store", f"{without_secrets(store.url)}, {counted(store.virtual_buckets, 'virtual bucket')}")]
+    losses: list[str] = getattr(store, "warnings", list)()
+    findings += [_found(Level.WARN, "durability", loss) for loss in losses]
+    if not losses and store.url.startswith("redis"):
+        words = "what was accepted survives a crash of the server; a power loss may take its last two seconds, unless"
+        findings.append(_found(Level.NOTE, "durability", f"{words} appendfsync is always (P8)"))
+    elif not losses:
+        findings.append(_fine("durability", "what was accepted survives a crash of the server and a power loss (P8)"))
+    return findings
 
 
 def _file(store: Store) -> list[Finding]:
     """What only a SQLite file can have wrong."""
     if not store.url.startswith("sqlite:"):
-        return [_found(Level.NOTE, "store", f"{store.url} is gone with its process")]
+        return _server(store)
     from shike.store.sqlite.database import check
     from shike.store.sqlite.options import Synchronous, parse
 
     options = parse(store.url)
     wrong = check(options.path)
-    size = options.path.stat().st_size
-    findings = [_fine("store", f"{options.path}, {size / 2**20:,.1f} MiB, {store.virtual_buckets} virtual buckets")]
+    size = sum(file.stat().st_size for file in (options.path, _log_of(options.path)) if file.exists())
+    buckets = counted(store.virtual_buckets, "virtual bucket")
+    findings = [_fine("store", f"{options.path}, {size / 2**20:,.2f} MiB, {buckets}")]
     if wrong:
         findings.append(_found(Level.BAD, "integrity", f"the file is damaged: {'; '.join(wrong[:LOCKS_SHOWN])}"))
     else:
@@ -89,6 +114,34 @@ def _file(store: Store) -> list[Finding]:
         level = Level.WARN if options.synchronous is Synchronous.OFF else Level.NOTE
         lost = "the whole file" if options.synchronous is Synchronous.OFF else "the last commits"
         findings.append(_found(level, "durability", f"synchronous={options.synchronous}: a power loss may take {lost}"))
+    return findings
+
+
+def _log_of(path: Path) -> Path:
+    """What is committed and not yet copied into the file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+async def _archive(store: Store, now: int) -> list[Finding]:
+    """Whether the history gets to where it is kept for longer."""
+    if not isinstance(store, Archiving) or not store.archives:
+        return []
+    state = await store.carried()
+    findings = []
+    waits = f"{counted(state.left, 'record')} of the history"
+    if state.left:
+        waits += f", the oldest from {(now - state.since) / MICROS:,.0f} s ago,"
+    if state.wrong:
+        words = f"{state.wrong}. {waits} wait for it; over twice history_runs the oldest are dropped"
+        findings.append(_found(Level.BAD, "archive", words))
+    elif state.left and now - state.since > ARCHIVE_LATE_SECONDS * MICROS:
+        words = f"{waits} wait to be carried to {state.where}: does a scheduler run, and is the archive fast enough?"
+        findings.append(_found(Level.WARN, "archive", words))
+    else:
+        findings.append(_fine("archive", f"the history is carried to {state.where}"))
+    if state.lost:
+        words = f"{counted(state.lost, 'record')} never got there: they were dropped while it did not answer"
+        findings.append(_found(Level.BAD, "archive", words))
     return findings
 
 
@@ -124,20 +177,38 @@ async def _work(store: Store, sessions: list[Session], schedules: list[Planned],
     kinds = {one.kind for one in sessions if not store.is_gone(one.id)}
     findings = []
     if counts.eligible and not kinds & {"worker", "all"}:
-        findings.append(_found(Level.WARN, "work", f"{counts.eligible:,} runs are due and no worker is there"))
+        findings.append(_found(Level.WARN, "work", f"{_due(counts.eligible)} and no worker is there"))
     if schedules and not kinds & {"node", "all"}:
-        findings.append(
-            _found(Level.WARN, "planning", f"{len(schedules)} schedules and no scheduler: nothing is planned")
-        )
+        words = f"{counted(len(schedules), 'schedule')} and no scheduler: nothing is planned"
+        findings.append(_found(Level.WARN, "planning", words))
     if counts.dead:
-        findings.append(_found(Level.NOTE, "dead letters", f"{counts.dead:,} wait for somebody: `shike dead list`"))
+        words = f"{counted(counts.dead, 'run')} to look at: `shike dead list`"
+        findings.append(_found(Level.NOTE, "dead letters", words))
     for queue in await queues.listing(store):
         if queue.paused:
-            findings.append(
-                _found(Level.NOTE, "queue", f"{queue.name} is paused: {queue.reason} ({queue.live:,} wait)")
-            )
-    words = f"{counts.running:,} run, {counts.eligible:,} are eligible, {counts.scheduled:,} scheduled"
+            words = f"{queue.name} is paused: {queue.reason} ({counted(queue.live, 'run')} in it)"
+            findings.append(_found(Level.NOTE, "queue", words))
+    words = f"{counts.running:,} running, {counts.eligible:,} eligible, {counts.scheduled:,} scheduled"
     return [*findings, _fine("runs", words)]
+
+
+async def _unserved(store: Store, sessions: list[Session], schedules: list[Planned]) -> list[Finding]:
+    """Workers are there, but none of them for this."""
+    found = await unserved(store, [one for one in sessions if not store.is_gone(one.id)], schedules)
+    findings = []
+    for queue, due in found.queues.items():
+        words = f"{queue}: {_due(due)} and no worker serves it; start one with --queues {queue}, or name it in the app"
+        findings.append(_found(Level.WARN, "queue", words))
+    for task in sorted(found.tasks.keys() | found.schedules.keys()):
+        wanted = [_due(found.tasks[task])] if task in found.tasks else []
+        wanted += [f"{name} plans it" for name in found.schedules.get(task, [])[:LOCKS_SHOWN]]
+        words = f"{task}: {', '.join(wanted)}, and no worker has such a task: a new name, or a worker of old code?"
+        findings.append(_found(Level.WARN, "task", words))
+    return findings
+
+
+def _due(count: int) -> str:
+    return f"{counted(count, 'run')} {'is' if count == 1 else 'are'} due"
 
 
 def _schedules(schedules: list[Planned], now: int) -> list[Finding]:
@@ -152,7 +223,7 @@ def _schedules(schedules: list[Planned], now: int) -> list[Finding]:
             findings.append(_found(Level.NOTE, "schedule", f"{schedule.name} is paused: {planned.reason}"))
     old = [one.schedule for one in schedules if zones and one.schedule.tz_version not in ("", zones)]
     if old:
-        words = f"{len(old)} schedules were made with time zones {old[0].tz_version}, this machine has {zones}"
+        words = f"{counted(len(old), 'schedule')} made with time zones {old[0].tz_version}; this machine has {zones}"
         findings.append(_found(Level.NOTE, "time zones", words))
     return findings
 

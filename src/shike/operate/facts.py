@@ -9,7 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from shike.clock import MICROS, to_datetime
+from shike.counted import counted
+from shike.lanes import queue_of
 from shike.model import IN_LANE, NEVER, Attempt, Ended, Live, State
+from shike.store.children import UNTIL_FREED
 from shike.store.codec import Codec, Plain
 
 RUN_ID_MAX = (1 << 63) - 1
@@ -39,6 +42,7 @@ class RunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     arguments: Any = None
     result: Any = None
     progress: Any = None
+    traceback: str = ""  # of the last attempt that failed
 
 
 def instant(micros: int) -> datetime | None:
@@ -64,10 +68,10 @@ def run_facts(known: Live | Ended, now: int, *, codec: Codec | None = None, full
         id=str(run.id),
         task=run.task,
         state=state_now(known, now).name,
-        queue=run.queue,
+        queue=queue_of(run.queue),
         band=live.band if live is not None else run.band,
         due_at=instant(run.due_at),
-        run_at=instant(live.run_at) if live is not None else None,
+        run_at=instant(live.run_at) if live is not None and live.run_at != UNTIL_FREED else None,
         started_at=instant(started_at),
         ended_at=instant(ended.ended_at) if ended is not None else None,
         late_seconds=(started_at - run.due_at) / MICROS
@@ -101,7 +105,7 @@ def readable(packed: bytes, codec: Codec | None = None) -> Any:
     try:
         return msgspec.json.decode((codec or Plain()).decode(packed))
     except (ValueError, msgspec.MsgspecError):
-        return f"<{len(packed)} bytes that only the app's codec can read>"
+        return f"<{counted(len(packed), 'byte')} that only the app's codec can read>"
 
 
 def _id(run_id: int) -> str:

@@ -15,12 +15,15 @@ from shike.call import check_band
 from shike.client import Client
 from shike.clock import MICROS, to_micros
 from shike.errors import BadInput, Conflict, NotFound
+from shike.lanes import hall_of, is_routed
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Live, Misfire, Options, Run, State
 from shike.operate.facts import RUN_ID_MAX, RunFacts, instant, run_facts, state_now
+from shike.operate.graphs import waits
 from shike.store.base import RunFilter, Store
 from shike.store.guards import Entry, Replayed
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Answer, Move
+from shike.track.approval import awaits
 
 PAGE_RUNS = 200
 PAGES_MAX = 50
@@ -57,16 +60,25 @@ async def listing(client: Client, wanted: RunFilter, *, ahead: bool = False) -> 
     store = await client.store()
     now = await store.now()
     if ahead or wanted.states:
-        return [run_facts(known, now) for known in await store.runs(wanted)]
+        return [run_facts(known, now) for known in await runs_of(store, wanted)]
     found: list[Live | Ended] = []
     before = wanted.before
     for _ in range(PAGES_MAX):
-        page = await store.runs(replace(wanted, before=before, limit=PAGE_RUNS))
+        page = await runs_of(store, replace(wanted, before=before, limit=PAGE_RUNS))
         found += [known for known in page if not _lies_ahead(known, now)]
         if len(found) >= wanted.limit or len(page) < PAGE_RUNS:
             break
         before = page[-1].run.id
     return [run_facts(known, now) for known in found[: wanted.limit]]
+
+
+async def runs_of(store: Store, wanted: RunFilter) -> list[Live | Ended]:
+    """As `Store.runs`; of a queue also what is routed."""
+    found = await store.runs(wanted)
+    if wanted.queue and not is_routed(wanted.queue):
+        found += await store.runs(replace(wanted, queue=hall_of(wanted.queue)))
+        found.sort(key=lambda row: row.run.id, reverse=True)
+    return found[: wanted.limit]
 
 
 def _lies_ahead(known: Live | Ended, now: int) -> bool:
@@ -79,7 +91,12 @@ async def show(client: Client, run_id: int) -> tuple[RunFacts, list[Step]]:
     known = await find(store, run_id)
     attempts = await store.attempts(run_id)
     now = await store.now()
-    return run_facts(known, now, codec=client.codec, full=True), timeline(known, attempts, now)
+    facts = run_facts(known, now, codec=client.codec, full=True)
+    tracebacks = [attempt.traceback for attempt in attempts if attempt.traceback]
+    steps = timeline(known, attempts, now)
+    if isinstance(known, Live) and (why := await waits(store, known)):
+        steps[-1] = replace(steps[-1], words=str(why))
+    return replace(facts, traceback=tracebacks[-1] if tracebacks else ""), steps
 
 
 def timeline(known: Live | Ended, attempts: Sequence[Attempt], now: int) -> list[Step]:
@@ -117,32 +134,39 @@ def _live_words(known: Live, now: int) -> str:
     if known.cancel:
         return f"asked to stop: {known.cancel}"
     if known.state is State.WAITING:
-        return f"waits for the permit {known.run.gate}"
+        return f"waits at {known.run.gate}" if known.run.ties else f"waits for the permit {known.run.gate}"
     if known.run_at > now:
         return f"eligible in {(known.run_at - now) / MICROS:.1f} s"
-    return "its last worker died; it is claimed alone next" if known.suspect else ""
+    return "its last worker died; it goes on in a process of its own, or beside few others" if known.suspect else ""
 
 
-async def cancel(client: Client, run_id: int, reason: str) -> Answer:
-    """Take a run back (ACCEPTED), or ask it to stop where it runs (ASKED). Raises `Conflict` if it is over."""
+async def cancel(client: Client, run_id: int, reason: str, *, version: int = 0) -> Answer:
+    """Take a run back (ACCEPTED), or ask it to stop where it runs (ASKED). Raises `Conflict` if it is over, or no
+    longer of the version that the caller saw (0: any)."""
     store = await client.store()
     known = await find(store, run_id)
     if isinstance(known, Ended):
         raise Conflict(f"run {run_id} is over: {known.state.name}")
-    return _heard(run_id, await client.cancel(run_id, reason))
+    (answer,) = await store.move([Move(run_id=run_id, version=version, to=State.CANCELLED, reason=reason)])
+    return _heard(run_id, answer)
 
 
-async def move(client: Client, run_id: int, *, at: datetime | None = None, band: int | None = None) -> Answer:
-    """Make a run eligible at another time or in another band. Raises `Conflict` for one that runs or is over."""
+async def move(
+    client: Client, run_id: int, *, at: datetime | None = None, band: int | None = None, version: int = 0
+) -> Answer:
+    """Make a run eligible at another time or in another band. Raises `Conflict` for one that runs or is over, or is no
+    longer of the version that the caller saw (0: of that which is read here)."""
     store = await client.store()
     known = await find(store, run_id)
     if not isinstance(known, Live) or known.state is State.RUNNING:
         raise Conflict(f"run {run_id} is {known.state.name}: only what waits can be moved")
+    if awaits(known):
+        raise Conflict(f"run {run_id} waits for approval: `shike approvals show {run_id}`")
     if at is None and band is None:
         raise BadInput("say where to: a time, a band, or both")
     wanted = Move(
         run_id=run_id,
-        version=known.version,
+        version=version or known.version,
         to=State.SCHEDULED,
         run_at=None if at is None else to_micros(at),
         band=None if band is None else check_band(band),
@@ -154,6 +178,8 @@ async def move(client: Client, run_id: int, *, at: datetime | None = None, band:
 def _heard(run_id: int, answer: Answer) -> Answer:
     if answer in (Answer.REFUSED, Answer.UNKNOWN):
         raise Conflict(f"run {run_id} changed in between; look at it again")
+    if answer is Answer.GUARDED:
+        raise Conflict(f"run {run_id} waits for its parents: `shike runs show {run_id}` tells which")
     return answer
 
 
@@ -189,7 +215,8 @@ async def replay(client: Client, ended: Ended) -> int:
 
 def again(run: Run, run_id: int) -> Run:
     """The same work under a new id, due now. It keeps its moment and its key, so its handler knows what it is about;
-    misfire and expiry are over, and a fixed delay is not set off a second time."""
+    misfire and expiry are over, and a fixed delay is not set off a second time. Of a graph it takes the results that it
+    took; nobody waits for it, and it needs an approval of its own."""
     options = msgspec.json.decode(run.options, type=Options) if run.options else Options()
     packed = msgspec.json.encode(replace(options, repeat_seconds=None))
     return replace(
@@ -201,7 +228,9 @@ def again(run: Run, run_id: int) -> Run:
         misfire=Misfire.ALL,
         misfire_seconds=0.0,
         expires_at=NEVER,
-        replay_of=run.id,
+        gate=run.gate if run.ties is None or run.ties.approval_seconds else "",
+        ties=None if run.ties is None else replace(run.ties, after=(), before=()),
+        replay_of=run.replay_of or run.id,
         options=b"" if packed == b"{}" else packed,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec import Struct
 from shike.bounds import BETWEEN_MOMENTS
 from shike.clock import to_datetime, to_micros
 from shike.errors import BadInput, BadTime, NotFound
+from shike.lanes import queue_of
 from shike.model import NEVER, Fate, Planned, Schedule
 from shike.operate.facts import instant
 from shike.store.base import Store
@@ -51,11 +53,17 @@ async def find(store: Store, name: str) -> Planned:
     planned = await store.schedule(full_name)
     if planned is not None and not planned.deleted:
         return planned
+    raise unknown(full_name, [one.schedule.name for one in await store.schedules() if not one.deleted])
+
+
+def unknown(full_name: str, known: Sequence[str]) -> NotFound:
+    """That there is no such schedule, and which one was perhaps meant: of a near name, or in another group."""
     from difflib import get_close_matches
 
-    known = [one.schedule.name for one in await store.schedules() if not one.deleted]
-    near = get_close_matches(full_name, known, n=3) or known[:8]
-    raise NotFound(f"there is no schedule {full_name!r}; " + (f"there are: {', '.join(near)}" if near else "none yet"))
+    name = full_name.partition("/")[2]
+    near = [other for other in known if other.partition("/")[2] == name] or get_close_matches(full_name, known, n=3)
+    told = f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(known[:8]) or 'none yet'}"
+    return NotFound(f"there is no schedule {full_name!r}; {told}")
 
 
 async def listing(store: Store, lang: Lang = "en") -> list[ScheduleFacts]:
@@ -73,7 +81,7 @@ def schedule_facts(planned: Planned, now: int, lang: Lang = "en") -> ScheduleFac
         task=schedule.task,
         words=words_of(schedule, lang),
         version=schedule.version,
-        queue=schedule.queue,
+        queue=queue_of(schedule.queue),
         band=schedule.band,
         misfire=schedule.misfire,
         overlap=schedule.overlap,

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from shike.bounds import BETWEEN_MOMENTS
 from shike.clock import MICROS, to_datetime, to_micros
+from shike.counted import counted
 from shike.model import Planned
 from shike.trigger.line import Line
 
@@ -117,7 +118,7 @@ def _minute_of_hour(low: int, minute: int) -> int:
 def picture(found: Simulation) -> str:
     """A line an hour, a sign a minute, the highest minute of the day a full block."""
     top = max(found.per_minute, default=0)
-    lines = [f"{found.start.date()}: {found.runs:,} runs; the fullest minute has {top:,}"]
+    lines = [f"{found.start.date()}: {counted(found.runs, 'run')}; the fullest minute has {top:,}"]
     for hour in range(0, len(found.per_minute), 60):
         minutes = found.per_minute[hour : hour + 60]
         begins = to_datetime(to_micros(found.start) + hour * MINUTE).astimezone()
@@ -127,8 +128,8 @@ def picture(found: Simulation) -> str:
         share = found.at_full_hour * 100 / found.runs
         lines.append(f"{found.at_full_hour:,} of them ({share:.0f} %) in the first minute of an hour")
     for herd in found.herds:
-        at = f"{herd.at.astimezone():%H:%M}"
-        lines.append(f"herd at {at}: {herd.runs:,} runs of {herd.schedules} schedules; `H` or jitter spreads them")
+        herded = f"{counted(herd.runs, 'run')} of {counted(herd.schedules, 'schedule')}"
+        lines.append(f"herd at {herd.at.astimezone():%H:%M}: {herded}; `H` or jitter spreads them")
     for name, runs in list(found.busiest.items())[:HERDS_SHOWN]:
         lines.append(f"{runs:>9,}  {name}")
     lines += [f"        –  {name}: a fixed delay follows from its runs" for name in found.not_listed]

@@ -8,15 +8,18 @@ import logging
 from shike.errors import StoreError
 from shike.ids import virtual_bucket
 from shike.model import Overlap, Schedule
+from shike.outage import Outage
+from shike.scheduler.approvals import expire
 from shike.scheduler.buckets import Buckets
-from shike.scheduler.overlap import decide
+from shike.scheduler.overlap import decide, looks_at
 from shike.store.base import Store
+from shike.store.children import is_graph_gate
 from shike.store.hints import Hint, HintKind
 
 log = logging.getLogger("shike.scheduler")
 
-REPEAT_SECONDS = 0.5
-ROUNDS_MAX = 100  # per gate and wake-up; a longer queue goes on at the next one
+TURN_SECONDS = 0.5
+ROUNDS_MAX = 100  # per gate, before it waits for its next turn
 
 
 class Gatekeeper:
@@ -27,6 +30,7 @@ class Gatekeeper:
         self._buckets = buckets
         self._gates: dict[str, None] = {}
         self._wake = asyncio.Event()
+        self._outage = Outage(log, "looking at gates")
 
     def due(self, gate: str) -> None:
         """Runs at this gate are due, or its permits changed."""
@@ -46,27 +50,44 @@ class Gatekeeper:
             for gate in gates:
                 try:
                     await self._look(gate)
+                    self._outage.over()
                 except StoreError as error:
-                    log.warning("gate %s is looked at again: %s", gate, error)
-                    asyncio.get_running_loop().call_later(REPEAT_SECONDS, self.due, gate)
+                    self._again(gate, self._outage.pause(error))
+
+    def _again(self, gate: str, seconds: float) -> None:
+        asyncio.get_running_loop().call_later(seconds, self.due, gate)
 
     async def _look(self, gate: str) -> None:
+        if is_graph_gate(gate):
+            if await expire(self._store, gate):
+                self._again(gate, TURN_SECONDS)
+            return
         name = gate.partition("/")[2]
-        if self._buckets.holder_of(virtual_bucket(name, self._store.virtual_buckets)) is None:
+        home = virtual_bucket(name, self._store.virtual_buckets)
+        if self._buckets.holder_of(home) is None:
+            if self._buckets.is_unsure_of(home):  # as after a pause: nobody else may look before the sweep
+                self._again(gate, TURN_SECONDS)
             return  # another node's
         planned = await self._store.schedule(name)
         schedule = planned.schedule if planned else _gone(name)
         for _ in range(ROUNDS_MAX):
-            now = await self._store.now()
-            waiters = [gated for gated in await self._store.gate_waiters(gate) if gated.run_at <= now]
-            if not waiters:
+            if not await self._round(gate, schedule):
                 return
-            moves = decide(schedule, await self._store.holders(gate), waiters)
-            if not moves:
-                return
+        self._again(gate, TURN_SECONDS)
+
+    async def _round(self, gate: str, schedule: Schedule) -> bool:
+        """Admit, skip and stop whom the first in the queue call for; whether there may be more to do."""
+        holders = await self._store.holders(gate)
+        count = looks_at(schedule, len(holders))
+        if not count:
+            return False
+        now = await self._store.now()
+        waiters = [gated for gated in await self._store.gate_waiters(gate, count) if gated.run_at <= now]
+        moves = decide(schedule, holders, waiters)
+        if moves:
             await self._store.move(moves)
-            if len(waiters) == len(moves) or schedule.overlap is Overlap.CANCEL_PREVIOUS:
-                return
+        asked_to_stop = schedule.overlap is Overlap.CANCEL_PREVIOUS  # and has not ended yet: asking again is no help
+        return bool(moves) and not (asked_to_stop and len(waiters) < count)
 
 
 def _gone(name: str) -> Schedule:

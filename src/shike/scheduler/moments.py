@@ -59,6 +59,21 @@ def plan_following(planned: Planned, line: Line, now: int, ended_at: int, bucket
     return step.plan(bucket, take_id)
 
 
+def put_off(planned: Planned, now: int, bucket: Bucket) -> Plan:
+    """The step of a schedule that cannot be planned: it is looked at again after a sweep, behind those that can be."""
+    return Plan(
+        schedule=planned.schedule.name,
+        version=planned.schedule.version,
+        cursor=planned.cursor,
+        plan_at_seen=planned.plan_at,
+        to=planned.cursor,
+        ordinal=planned.ordinal,
+        plan_at=now + int(SWEEP_SECONDS * MICROS),
+        bucket=bucket.low,
+        epoch=bucket.epoch,
+    )
+
+
 class _Step:
     """What has been decided so far; `cursor` and `ordinal` move on as moments are covered.
 
@@ -176,6 +191,7 @@ class _Step:
             schedule=schedule.name,
             version=schedule.version,
             cursor=self.planned.cursor,
+            plan_at_seen=self.planned.plan_at,
             to=self.cursor,
             ordinal=self.ordinal,
             plan_at=self.plan_at,

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from shike.bounds import LEASE_SECONDS
+from shike.model import Load
 from shike.runtime import Role, Runtime
+from shike.scheduler.archivist import Archivist
 from shike.scheduler.buckets import Buckets
+from shike.scheduler.decider import Decider
+from shike.scheduler.forecast import Forecast
 from shike.scheduler.gatekeeper import Gatekeeper
 from shike.scheduler.janitor import Janitor, retention
+from shike.scheduler.lateness import Lateness
 from shike.scheduler.planner import Planner
+from shike.scheduler.preset import CLASSIC, Preset
 from shike.scheduler.rescue import Rescuer
+from shike.scheduler.router import Router
 from shike.scheduler.scanner import Scanner
+from shike.scheduler.waker import Waker
 from shike.session import Member
+from shike.store.archiving import Archiving
 from shike.store.base import Store
 from shike.store.hints import Hint
 from shike.store.verbs import Retention
@@ -27,16 +38,26 @@ class Node:
         *,
         lease_seconds: float = LEASE_SECONDS,
         keep: Retention | None = None,
+        preset: Preset = CLASSIC,
+        forecast: Forecast | None = None,
+        waker: Waker | None = None,
     ) -> None:
         clock = runtime.clock
+        lateness = Lateness(clock)
+        member.loads.append(lambda: msgspec.json.encode(Load(late_ms=lateness.told())))
+        self._lateness = lateness
         self._runtime = runtime
         self._roles: list[Role] = []
-        self.buckets = Buckets(store, member, self._buckets_changed)
+        self.buckets = Buckets(store, member, clock, self._buckets_changed)
         self.gatekeeper = Gatekeeper(store, self.buckets)
-        self.planner = Planner(store, member, self.buckets)
-        self.scanner = Scanner(store, member, self.buckets, clock, self.gatekeeper.due)
+        self.planner = Planner(store, member, self.buckets, lateness)
+        self.scanner = Scanner(store, member, self.buckets, clock, self.gatekeeper.due, lateness, preset, waker)
+        self.decider = Decider(store, member, clock, self.buckets, preset.buckets_min, forecast)
         self.rescuer = Rescuer(store, member, clock, lease_seconds)
+        self.router = Router(store, member, clock, self.buckets, runtime.entropy.random)
         self.janitor = Janitor(store, keep or retention(lease_seconds=lease_seconds), runtime.entropy.random)
+        self._waker = waker
+        self._archivist = Archivist(store, self.buckets) if isinstance(store, Archiving) and store.archives else None
         self._unlisten = store.listen(self._hinted)
 
     async def start(self) -> None:
@@ -47,23 +68,33 @@ class Node:
             "scanner": self.scanner.run,
             "gatekeeper": self.gatekeeper.run,
             "rescuer": self.rescuer.run,
+            "router": self.router.run,
             "janitor": self.janitor.run,
+            "decider": self.decider.run,
         }.items():
             self._roles.append(self._runtime.start(role, name))
+        if self._archivist is not None:
+            self._roles.append(self._runtime.start(self._archivist.run, "archivist"))
+        if (waker := self._waker) is not None:
+            self._roles.append(self._runtime.start(lambda: waker.run(self.scanner.woken), "waker"))
 
     async def stop(self) -> None:
-        """Stop all roles. What is half decided is decided again by whoever takes the buckets."""
+        """Stop all roles, then give the buckets to the other nodes. What is half decided is decided again by them."""
         self._unlisten()
         for role in self._roles:
             await role.stop()
         self._roles.clear()
+        await self.buckets.hand_over()
 
     def _buckets_changed(self) -> None:
-        self.planner.look()
-        self.scanner.start_over()
+        self._lateness.keep(set(self.buckets.owned))
+        self.planner.turn_over()
+        self.scanner.turn_over()
 
     def _hinted(self, hint: Hint) -> None:
         self.scanner.hinted(hint)
         self.gatekeeper.hinted(hint)
         self.planner.hinted(hint)
+        self.buckets.hinted(hint)
         self.rescuer.hinted(hint)
+        self.router.hinted(hint)

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shike.bounds import GATE_LOOK_RUNS
 from shike.model import Overlap, Schedule, State
 from shike.store.base import Gated
 from shike.store.guards import Below
 from shike.store.verbs import Move
 
 
+def looks_at(schedule: Schedule, holders: int) -> int:
+    """How many of the runs that wait matter to `decide` while so many hold a permit; those behind them just wait."""
+    if schedule.overlap in (Overlap.ALLOW, Overlap.QUEUE_ALL) and (cap := _cap(schedule)):
+        return min(max(cap - holders, 0), GATE_LOOK_RUNS)
+    return GATE_LOOK_RUNS
+
+
 def decide(schedule: Schedule, holders: Sequence[int], due: Sequence[Gated]) -> list[Move]:
     """The moves for the runs that are due at one gate, oldest first, while `holders` are not over."""
-    without_limit = len(holders) + len(due) if schedule.overlap is Overlap.ALLOW else 1
-    cap = schedule.overlap_max or without_limit
+    cap = _cap(schedule) or len(holders) + len(due)
     free = cap - len(holders)
     admitted = [_admit(gated, cap) for gated in due[: max(free, 0)]]
     rest = due[max(free, 0) :]
@@ -34,6 +41,11 @@ def decide(schedule: Schedule, holders: Sequence[int], due: Sequence[Gated]) -> 
         case Overlap.CANCEL_PREVIOUS:
             superseded = [_skip(gated, "overlap: a later one took its place") for gated in rest[:-1]]
             return admitted + superseded + [_stop(run_id) for run_id in holders[:1]]
+
+
+def _cap(schedule: Schedule) -> int:
+    """How many may hold the permit at once; 0: any number."""
+    return schedule.overlap_max or (0 if schedule.overlap is Overlap.ALLOW else 1)
 
 
 def _admit(gated: Gated, cap: int) -> Move:

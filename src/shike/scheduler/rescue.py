@@ -12,10 +12,12 @@ import math
 
 from shike.bounds import SLEEP_SECONDS_MAX
 from shike.clock import Clock
+from shike.counted import counted
 from shike.errors import StoreError
-from shike.model import Session, SessionState
+from shike.model import Session
 from shike.session import Member
 from shike.store.base import Store
+from shike.store.expiry import is_over
 from shike.store.hints import Hint, HintKind
 
 log = logging.getLogger("shike.scheduler")
@@ -33,7 +35,6 @@ class Rescuer:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._seen: dict[str, tuple[int, float]] = {}  # session → (beat, when first seen on our clock)
-        self._clean: dict[str, None] = {}  # closed sessions that hold nothing any more
         self._others: list[str] = []
         self._look_at = 0.0
         self.rescued = 0
@@ -61,21 +62,15 @@ class Rescuer:
 
     async def _look(self) -> None:
         now = await self._store.now()
-        sessions = await self._store.sessions(all=True)
+        for session in await self._store.left_over():
+            await self._clear(session)
         own = self._own()
-        for session in sessions:
-            if session.state is SessionState.CLOSED:
-                await self._clear(session)
-            elif session.id != own and session.expires_at and self._is_dead(session, now):
+        others = [session for session in await self._store.sessions() if session.id != own]
+        for session in others:
+            if self._is_dead(session, now):
                 await self._bury(session)
-        known = {session.id for session in sessions}
-        self._others = [
-            session.id
-            for session in sessions
-            if session.state is SessionState.OPEN and session.expires_at and session.id != own
-        ]
-        self._seen = {name: seen for name, seen in self._seen.items() if name in known}
-        self._clean = {name: None for name in self._clean if name in known}
+        self._others = [session.id for session in others]
+        self._seen = {name: self._seen[name] for name in self._others if name in self._seen}
 
     def _is_dead(self, session: Session, now: int) -> bool:
         beat, since = self._seen.get(session.id, (-1, 0.0))
@@ -85,7 +80,7 @@ class Rescuer:
             since = moment
         if self._store.is_gone(session.id):
             return True
-        return session.expires_at < now and moment - since >= self._lease_seconds
+        return is_over(session, now) and moment - since >= max(session.lease_seconds, self._lease_seconds)
 
     async def _bury(self, session: Session) -> None:
         reason = "its process is gone" if self._store.is_gone(session.id) else "no beat for a whole lease"
@@ -95,14 +90,10 @@ class Rescuer:
 
     async def _clear(self, session: Session) -> None:
         """Free a closed session's leases: ours to do even if another closed it and died over it."""
-        if session.id in self._clean:
-            return
-        if session.expires_at:
-            left = True
-            while left:
-                freed = await self._store.free(session.id, LEASES_PER_STEP)
-                self.rescued += len(freed.requeued)
-                left = freed.left
-                if freed.requeued or freed.dead:
-                    log.warning("rescued %d runs of session %s", len(freed.requeued), session.id[:8])
-        self._clean[session.id] = None
+        left = True
+        while left:
+            freed = await self._store.free(session.id, LEASES_PER_STEP)
+            self.rescued += len(freed.requeued)
+            left = freed.left
+            if freed.requeued or freed.dead:
+                log.warning("rescued %s of session %s", counted(len(freed.requeued), "run"), session.id[:8])

@@ -1,8 +1,12 @@
 """The scanner: reads ahead what will be due, and wakes exactly then. Its timer is a cache; it decides nothing.
 
-What it has read lies below its floor and is not read again, except by the sweep: each SWEEP_SECONDS every bucket is
-read from −∞, because a commit may become visible late, behind the floor. Hints make it quick, the sweep makes it
-sure.
+Each bucket has a reader of its own. What a reader has read lies below its floor and is not read again, except by the
+sweep: each SWEEP_SECONDS every bucket is read from −∞, because a commit may become visible late, behind the floor.
+Hints make it quick, the sweep makes it sure.
+
+The readers' pace follows what they find: far from anything due they sleep until just before the first run, or until
+the sweep; where a read was cut off, the next follows at once; where reads are slow, they begin earlier and go further
+(`shike.scheduler.reach`).
 """
 
 from __future__ import annotations
@@ -11,46 +15,64 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from shike.bounds import READ_AHEAD_RUNS, READ_AHEAD_SECONDS, SLEEP_SECONDS_MAX, SWEEP_SECONDS
+from shike.bounds import READ_AHEAD_RUNS, SCANS_AT_ONCE, SWEEP_SECONDS
 from shike.clock import MICROS, WALL_MAX, WALL_MIN, Clock
 from shike.errors import StoreError
-from shike.model import Bucket
+from shike.outage import Outage
 from shike.runtime import woken
+from shike.scheduler.alarm import Alarm, Wake
 from shike.scheduler.buckets import Buckets
+from shike.scheduler.crew import Crew
+from shike.scheduler.lateness import Lateness
+from shike.scheduler.preset import CLASSIC, Preset
+from shike.scheduler.reach import Reach
+from shike.scheduler.shares import Range
+from shike.scheduler.waker import Waker
 from shike.session import Member
 from shike.store.base import Store
 from shike.store.hints import Hint, HintKind
-from shike.timer import TimerQueue, timer_queue
 
 log = logging.getLogger("shike.scheduler")
 
-AHEAD = int(READ_AHEAD_SECONDS * MICROS)
-REPEAT_SECONDS = 0.5
-ARMED_MAX = 4 * READ_AHEAD_RUNS  # wake-ups held at once: two reads' worth of each kind
-
-Wake = tuple[HintKind, str]  # (DUE, queue) or (GATED, gate)
-Armed = tuple[int, Wake]
+IDLE_MICROS = round(2 * SWEEP_SECONDS * MICROS)  # where nothing is due, the sweep comes before this floor is reached
 
 
 class Scanner:
-    """Wakes workers (`store.tell`) and the gatekeeper (`gate_due`) at the moments that it has read."""
+    """Wakes workers (`store.tell`) and the gatekeeper (`gate_due`) at the moments that it has read.
+
+    It reads for what it last knew to be its node's: to wake somebody twice does no harm, to plan twice would.
+    """
 
     def __init__(
-        self, store: Store, member: Member, buckets: Buckets, clock: Clock, gate_due: Callable[[str], None]
+        self,
+        store: Store,
+        member: Member,
+        buckets: Buckets,
+        clock: Clock,
+        gate_due: Callable[[str], None],
+        lateness: Lateness,
+        preset: Preset = CLASSIC,
+        waker: Waker | None = None,
     ) -> None:
         self._store = store
         self._now = member.store_now
-        self._buckets = buckets
         self._clock = clock
         self._gate_due = gate_due
-        self._timer: TimerQueue[Armed] = timer_queue()
-        self._armed: dict[Armed, None] = {}  # what the timer holds, each once
-        self._let_go = WALL_MAX  # the earliest that was told or read and not held since the present read began
-        self._floor = WALL_MIN
-        self._read_until = WALL_MIN
-        self._swept_at = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
-        self._wake = asyncio.Event()
+        self._lateness = lateness
+        self._preset = preset
+        self._reaches: dict[Range, Reach] = {}
+        self._alarm = Alarm(self._now, self._say, waker)
+        self.woken = self._alarm.woken
+        self._at_once = asyncio.Semaphore(SCANS_AT_ONCE)
+        self._crew = Crew(lambda: buckets.owned.values(), self._read_on, "scanner")
+        self.turn_over = self._crew.changed
+
+    async def run(self) -> None:
+        """Read for all buckets, and wake, until it is cancelled."""
+        try:
+            await self._crew.run()
+        finally:
+            self._alarm.close()
 
     def hinted(self, hint: Hint) -> None:
         """A commit: what is due soon goes straight into the timer.
@@ -59,117 +81,91 @@ class Scanner:
         """
         if hint.kind is HintKind.DUE:
             if hint.at > self._now():
-                self._hold(hint.at, (HintKind.DUE, hint.queue))
+                self._told(hint.at, (HintKind.DUE, hint.queue))
         elif hint.kind is HintKind.GATED:
-            self._hold(hint.at, (HintKind.GATED, hint.name))
+            self._told(hint.at, (HintKind.GATED, hint.name))
+        elif hint.kind is HintKind.MISSED:
+            self.start_over()
 
     def start_over(self) -> None:
-        """The buckets in hand changed: read them from the beginning."""
-        self._floor = self._read_until = WALL_MIN
-        self._wake.set()
+        """Read everything from the beginning."""
+        for reach in self._reaches.values():
+            reach.start_over()
 
-    async def run(self) -> None:
-        """The role."""
-        while True:
-            self._wake.clear()
-            try:
-                await self._read()
-                pause = self._until_next_read()
-            except StoreError as error:
-                log.warning("reading ahead is repeated: %s", error)
-                pause = REPEAT_SECONDS
-            await woken(self._wake, pause)
+    # ---------------------------------------------------------------- reading
 
-    async def _read(self) -> None:
-        """Read the window (floor, now + AHEAD]; from −∞ when a sweep is due."""
-        owned = list(self._buckets.owned.values())
-        if not owned:
-            return
-        self._let_go = WALL_MAX
-        now = await self._store.now()
-        sweep = self._clock.monotonic() - self._swept_at >= SWEEP_SECONDS
-        after = WALL_MIN - 1 if sweep else self._floor
-        if sweep:
-            self._swept_at = self._clock.monotonic()
-        reached = [await self._read_bucket(bucket, after, now) for bucket in owned]
-        self._floor = self._read_until = min(*reached, self._let_go - 1)
-        self._arm()
+    async def _read_on(self, one: Range) -> None:
+        """The work on one bucket."""
+        reach = self._reaches[one] = Reach(self._preset)
+        outage = Outage(log, "reading ahead")
+        try:
+            while True:
+                reach.wake.clear()
+                try:
+                    async with self._at_once:
+                        await self._read(one, reach)
+                    outage.over()
+                    pause = reach.rest_seconds(self._now(), self._clock.monotonic())
+                except StoreError as error:
+                    pause = outage.pause(error)
+                await woken(reach.wake, pause)
+        finally:
+            if self._reaches.get(one) is reach:
+                del self._reaches[one]
 
-    async def _read_bucket(self, bucket: Bucket, after: int, now: int) -> int:
-        """Put what is due soon in one bucket into the timer; how far it has been read."""
-        low, high, until = bucket.low, bucket.high, now + AHEAD
-        due = await self._store.due(low, high, after, until, READ_AHEAD_RUNS)
+    async def _read(self, one: Range, reach: Reach) -> None:
+        """Read the window (floor, until]; from −∞ when a sweep is due."""
+        began, now, floor = self._clock.monotonic(), self._now(), reach.floor
+        after, until = reach.begin(began), reach.until(now)
+        due, gated = await asyncio.gather(
+            self._store.due(*one, after, until, READ_AHEAD_RUNS),
+            self._store.gated(*one, after, until, READ_AHEAD_RUNS),
+        )
+        arrived = self._now()
         for at, queue in due:
-            self._hold(max(at, now), (HintKind.DUE, queue), read=True)
-        gated = await self._store.gated(low, high, after, until, READ_AHEAD_RUNS)
+            self._found(reach, at, arrived, (HintKind.DUE, queue))
         for waiting in gated:
-            self._hold(max(waiting.run_at, now), (HintKind.GATED, waiting.gate), read=True)
+            self._found(reach, waiting.run_at, arrived, (HintKind.GATED, waiting.gate))
+        if WALL_MIN < floor < arrived:  # it should have been read before its time
+            late = (at for at in (*(at for at, _ in due), *(one.run_at for one in gated)) if floor < at < arrived)
+            self._lateness.note(one[0], arrived - min(late, default=arrived))
         if not due and not gated:
-            return min(await self._first_beyond(low, high, until), now + self._idle())
+            until = min(await self._first_beyond(one, until), now + IDLE_MICROS)
         if len(due) == READ_AHEAD_RUNS:  # others of the same instant may have been cut off
             until = min(until, due[-1][0] - 1)
         if len(gated) == READ_AHEAD_RUNS:
             until = min(until, gated[-1].run_at - 1)
-        return until
+        reach.end(until, self._clock.monotonic() - began)
+        self._alarm.arm()
 
-    async def _first_beyond(self, low: int, high: int, at: int) -> int:
+    async def _first_beyond(self, one: Range, at: int) -> int:
         """Nothing is due soon: the read-ahead may sleep until just before the first run that is."""
-        due = await self._store.due(low, high, at, WALL_MAX, 1)
-        gated = await self._store.gated(low, high, at, WALL_MAX, 1)
+        due, gated = await asyncio.gather(
+            self._store.due(*one, at, WALL_MAX, 1), self._store.gated(*one, at, WALL_MAX, 1)
+        )
         first = min([found for found, _ in due] + [waiting.run_at for waiting in gated], default=WALL_MAX)
         return max(first - 1, at)
 
-    def _idle(self) -> int:
-        return int(2 * SWEEP_SECONDS * MICROS)
+    # ---------------------------------------------------------------- waking
 
-    def _until_next_read(self) -> float:
-        if not self._buckets.owned:
-            return SWEEP_SECONDS  # whoever stands by is woken when a bucket comes
-        ahead = (self._read_until - self._now()) / MICROS - READ_AHEAD_SECONDS / 2
-        sweep = self._swept_at + SWEEP_SECONDS - self._clock.monotonic()
-        return max(min(ahead, sweep, SWEEP_SECONDS), 0.05)
+    def _found(self, reach: Reach, at: int, now: int, wake: Wake) -> None:
+        """A read found it."""
+        if not self._alarm.hold(max(at, now), wake):
+            reach.refused = min(reach.refused, at)
 
-    def _hold(self, at: int, wake: Wake, *, read: bool = False) -> None:
-        """Put one wake-up into the timer, unless it lies beyond what is read ahead (a read will find it)."""
-        key = (at, wake)
-        if key in self._armed:
+    def _told(self, at: int, wake: Wake) -> None:
+        """A hint told it. What lies beyond all that was read will be read; but a read under way may have passed it."""
+        ahead = self._now() + round(self._preset.read_ahead_seconds * MICROS)
+        reached = max((reach.floor for reach in self._reaches.values()), default=WALL_MIN)
+        if at <= max(ahead, reached) and self._alarm.hold(at, wake):
+            self._alarm.arm()
             return
-        beyond = not read and at > max(self._now() + AHEAD, self._read_until)
-        if beyond or len(self._armed) >= ARMED_MAX:
-            self._let_go = min(self._let_go, at)  # a read that is under way may have passed it already
-            return
-        self._armed[key] = None
-        self._timer.insert(at, key)
-        if not read:
-            self._arm()
+        for reach in self._reaches.values():
+            reach.refused = min(reach.refused, at)
 
-    def _arm(self) -> None:
-        """Set the alarm to the earliest wake-up."""
-        next_due = self._timer.next_due()
-        if next_due is None:
-            return
-        loop = asyncio.get_running_loop()
-        seconds = min(max((next_due - self._now()) / MICROS, 0.0), SLEEP_SECONDS_MAX)
-        when = loop.time() + seconds
-        if self._alarm is not None:
-            if self._alarm.when() <= when and not self._alarm.cancelled():
-                return
-            self._alarm.cancel()
-        self._alarm = loop.call_at(when, self._fire)
-
-    def _fire(self) -> None:
-        """It is time: one word per queue or gate, however many runs are due."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        now = self._now()
-        due = self._timer.pop_due(now)
-        for key in due:
-            self._armed.pop(key, None)
-        for kind, name in dict.fromkeys(wake for _, wake in due):
-            if kind is HintKind.DUE:
-                self._store.tell(Hint(HintKind.DUE, name, now))
-            else:
-                self._gate_due(name)
-        self._timer.maintain(READ_AHEAD_RUNS)  # or the alarm, early by a bucket, would come back at once for nothing
-        self._arm()
+    def _say(self, wake: Wake, now: int) -> None:
+        kind, name = wake
+        if kind is HintKind.DUE:
+            self._store.tell(Hint(HintKind.DUE, name, now))
+        else:
+            self._gate_due(name)

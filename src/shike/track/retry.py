@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from shike.bounds import ATTEMPTS_MAX, RETRY_DELAY_SECONDS_MAX
 from shike.errors import BadSetting
 from shike.model import Backoff, Growth
@@ -13,6 +15,10 @@ FACTOR_MAX = 1_000.0  # a second becomes a week within three failures; and no po
 
 def check(policy: Backoff) -> Backoff:
     """The policy itself, if it can be followed; raises `BadSetting` that says what cannot."""
+    try:
+        policy = msgspec.convert(msgspec.to_builtins(policy), Backoff)  # a struct does not look at what it is made of
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        raise BadSetting(f"this is no retry policy: {error}") from error
     if not 1 <= policy.attempts <= ATTEMPTS_MAX:
         raise BadSetting(f"attempts={policy.attempts}: between 1 and {ATTEMPTS_MAX}; more often is a schedule")
     if policy.growth is Growth.LISTED and not policy.delays_seconds:

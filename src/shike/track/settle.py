@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
-from shike.bounds import BAND_BACKLOG, ERROR_CHARS_MAX
+from shike.bounds import ERROR_CHARS_MAX
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.model import NEVER, RECORD_VERSION, TERMINAL, Attempt, Backoff, Misfire, Options, Run, State
-from shike.store.guards import Entry, PlanNext
+from shike.store.guards import Choose, Entry, Insert, PlanNext
 from shike.store.verbs import Ack, Claimed
+from shike.task import Definition
 from shike.track.retry import pause_seconds
 
 NO_OPTIONS = Options()
@@ -98,6 +100,13 @@ def dead(facts: Facts, error: str, traceback: str = "") -> Ack:
     return Ack(claimed.run.id, claimed.token, State.DEAD, 0.0, 0, error[:ERROR_CHARS_MAX], b"", trace)
 
 
+def crashed(facts: Facts, error: str) -> Ack:
+    """The process that the run had to itself died over it: not a failure that its policy counts, but a crash."""
+    claimed = facts.claimed
+    trace = _trace(facts, State.FAILED, error)
+    return Ack(claimed.run.id, claimed.token, State.FAILED, reason=error[:ERROR_CHARS_MAX], trace=trace, died=True)
+
+
 def snoozed(facts: Facts, seconds: float) -> Ack:
     claimed = facts.claimed
     return Ack(
@@ -121,6 +130,22 @@ def withdrawn(claimed: Claimed, reason: str) -> Ack:
     return Ack(claimed.run.id, claimed.token, State.CANCELLED, 0.0, 0, reason)
 
 
+def unfit(claimed: Claimed, reason: str) -> Ack:
+    """Granted, and it can never begin: a dead letter, without an attempt."""
+    return Ack(claimed.run.id, claimed.token, State.DEAD, 0.0, 0, reason[:ERROR_CHARS_MAX])
+
+
+def with_choice(ack: Ack, run: Run, value: Any) -> Ack:
+    """The same acknowledgement; where children wait for a branch it tells those that a success chose: a text that was
+    returned, or each of a list of texts."""
+    if ack.state is not State.SUCCESS or run.ties is None or not any(link.when for link in run.ties.before):
+        return ack
+    words = [value] if isinstance(value, str) else value if isinstance(value, list | tuple | set | frozenset) else []
+    known = {link.when for link in run.ties.before if link.when}
+    branches = tuple(sorted({str(word) for word in words if isinstance(word, str)} & known))
+    return msgspec.structs.replace(ack, effects=(*ack.effects, Choose(branches))) if branches else ack
+
+
 def given_back(claimed: Claimed) -> Ack:
     """Granted and not begun: eligible again at once, for anybody. The attempt is refunded, the token is not."""
     return Ack(claimed.run.id, claimed.token, State.SCHEDULED, 0.0, claimed.run_at)
@@ -136,9 +161,17 @@ def with_repeat(ack: Ack, run: Run, take_id: Callable[[], int]) -> Ack:
     return msgspec.structs.replace(ack, effects=(*ack.effects, effect))
 
 
-def is_backlog(run: Run) -> bool:
-    """Whether a run is caught up with: after new work, on a limited share of the slots (P5)."""
-    return run.band == BAND_BACKLOG
+def with_news(
+    ack: Ack, run: Run, tellers: Sequence[Definition], take_id: Callable[[], int], encode: Callable[[bytes], bytes]
+) -> Ack:
+    """The same acknowledgement, which ends its run; in the same step it submits a run of each of these tasks, whose
+    handler is to tell of that end."""
+    args = encode(msgspec.json.encode({"run_id": str(run.id)}))
+    effects = [
+        Insert(Entry(Run(RECORD_VERSION, take_id(), one.name, args, one.queue, one.band), delay_seconds=0.0))
+        for one in tellers
+    ]
+    return msgspec.structs.replace(ack, effects=(*ack.effects, *effects))
 
 
 def _trace(facts: Facts, state: State, error: str = "", traceback: str = "") -> bytes:

@@ -126,6 +126,9 @@ class During(Trigger, frozen=True):
 
     def __post_init__(self) -> None:
         _check((self.trigger,), after_end=True)
+        for calendar in self.calendars:
+            if not isinstance(calendar, Calendar):
+                raise TriggerError(f"{calendar!r:.60} is no calendar; write calendar(keep=[…], exclude=[…])")
         if len(self.calendars) > TRIGGER_PARTS_MAX:
             raise TriggerError(f"a trigger takes at most {TRIGGER_PARTS_MAX} calendars")
 
@@ -217,6 +220,9 @@ def _decoder() -> msgspec.json.Decoder[AnyTrigger]:
 def _check(parts: tuple[Trigger, ...], *, after_end: bool = False) -> None:
     if not 1 <= len(parts) <= TRIGGER_PARTS_MAX:
         raise TriggerError(f"a combination has 1 to {TRIGGER_PARTS_MAX} triggers, not {len(parts)}")
+    for part in parts:
+        if not isinstance(part, Trigger):
+            raise TriggerError(f"{part!r:.60} is no trigger; write cron(…), every(…) or once(…)")
     if not after_end and any(part.after_end for part in parts):
         raise TriggerError("a fixed delay cannot be combined: its moments are not known ahead; use a fixed rate")
     if max(map(_depth, parts)) >= TRIGGER_DEPTH_MAX:

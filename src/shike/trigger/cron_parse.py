@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from shike.bounds import CRON_CHARS_MAX
+from shike.counted import counted
 from shike.errors import CronError
 from shike.trigger.cron_field import (
     HOUR,
@@ -144,7 +145,7 @@ def _miscounted(count: int, seconds: Seconds, expression: str) -> str:
         )
     if count == 7:
         return f"{expression!r} has seven fields: seconds first and the year last; say seconds='first'"
-    found = "is empty" if count == 0 else f"has {count} field{'s' if count > 1 else ''}"
+    found = "is empty" if count == 0 else f"has {counted(count, 'field')}"
     return (
         f"a cron expression has five fields (minute hour day month weekday), six with seconds or seven with "
         f"seconds and year; {expression[:100]!r} {found}"

@@ -41,7 +41,8 @@ def parse_duration(length: Duration) -> int:
     elif isinstance(length, float):
         if not math.isfinite(length):
             raise BadInput(f"{length!r} is no length of time; give a finite number of seconds")
-        micros = round(length * MICROS)
+        beyond = 2.0 * DURATION_SECONDS_MAX  # a larger one would be infinite in microseconds
+        micros = round(max(-beyond, min(length, beyond)) * MICROS)
     elif isinstance(length, str):
         micros = _parse_text(length)
     else:

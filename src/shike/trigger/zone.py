@@ -21,6 +21,8 @@ _PROBE = 2 * 86_400
 _SECOND_MAX = WALL_MAX // MICROS
 _CHUNKS_KEPT = 1024
 _FOREVER = 1 << 62
+_HERE_ONLY = ("localtime", "posixrules", "Factory")  # files of the tz database that differ from machine to machine
+_OTHER_TREES = ("posix", "right")  # copies of it that not every machine has; `right` counts leap seconds
 
 
 class Span(NamedTuple):
@@ -115,11 +117,22 @@ def _spans(tz: tzinfo, start: int, end: int) -> list[Span]:
     return spans
 
 
-@lru_cache(maxsize=1024)
 def zone(name: str) -> Zone:
-    """The zone of an IANA name such as `Asia/Shanghai`. Raises ZoneError, naming near matches."""
+    """The zone of an IANA name such as `Asia/Shanghai`. Raises ZoneError, naming near matches.
+
+    What this machine has under a name of its own is refused too: a schedule must mean the same on every one.
+    """
+    if not isinstance(name, str):
+        raise ZoneError(_unknown(name))
+    return _zone(name)
+
+
+@lru_cache(maxsize=1024)
+def _zone(name: str) -> Zone:
     if name in ("UTC", "Etc/UTC", "Z"):
         return Zone("UTC", None)
+    if name in _HERE_ONLY or name.partition("/")[0] in _OTHER_TREES:
+        raise ZoneError(f"{name[:100]!r} is not the same on every machine; name a real zone, such as 'Europe/Berlin'")
     # Read on use: a program whose schedules are all in UTC never loads the tz database.
     from zoneinfo import ZoneInfo
 
@@ -129,13 +142,19 @@ def zone(name: str) -> Zone:
         raise ZoneError(_unknown(name)) from error
 
 
+def names() -> list[str]:
+    """Every name that `zone` takes on this machine, sorted."""
+    from zoneinfo import available_timezones
+
+    return sorted(available_timezones().difference(_HERE_ONLY))
+
+
 def _unknown(name: object) -> str:
     from difflib import get_close_matches
-    from zoneinfo import available_timezones
 
     if not isinstance(name, str) or not name:
         return f"a time zone is a name such as 'Europe/Berlin', not {name!r}"
-    known = {known.casefold(): known for known in sorted(available_timezones())}
+    known = {known.casefold(): known for known in names()}
     if not known:
         return f"no time zone {name!r}: this machine has no tz database; install the package tzdata"
     wanted = name[:100].replace(" ", "_").casefold()

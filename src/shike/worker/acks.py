@@ -12,15 +12,16 @@ import logging
 from collections.abc import Callable, Sequence
 
 from shike.bounds import ACK_BATCH_MAX, ACK_DELAY_SECONDS, ACK_LEASE_SHARE_MAX
+from shike.counted import counted
 from shike.errors import BadSetting, StoreError
 from shike.model import State
+from shike.outage import Outage
 from shike.store.base import Store
 from shike.store.verbs import Ack, Answer
 
 log = logging.getLogger("shike.worker")
 
 FLUSHES_MAX = 2  # on their way at once: one commits while the next one is filled
-REPEAT_SECONDS = 0.1
 
 
 class AckBatcher:
@@ -45,9 +46,10 @@ class AckBatcher:
         self._answered = answered
         self._delay_seconds = delay_seconds
         self._waiting: list[Ack] = []
-        self._flushes: dict[asyncio.Task[None], None] = {}
+        self._flushes: dict[asyncio.Task[None], tuple[list[Ack], int]] = {}  # each with its batch, and of which life
         self._wake: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._outage = Outage(log, "acknowledging")
         self._life = 0
 
     def __len__(self) -> int:
@@ -100,12 +102,15 @@ class AckBatcher:
             self._timer = None
         batch, self._waiting = self._waiting[:ACK_BATCH_MAX], self._waiting[ACK_BATCH_MAX:]
         task = asyncio.get_running_loop().create_task(self._send(batch, self._life), name="shike:acks")
-        self._flushes[task] = None
+        self._flushes[task] = batch, self._life
         task.add_done_callback(self._back)
 
     def _back(self, task: asyncio.Task[None]) -> None:
-        del self._flushes[task]
-        if self._waiting:
+        batch, life = self._flushes.pop(task)
+        if task.cancelled():  # by whoever ends the event loop: `drain` sends them again
+            if life == self._life:
+                self._waiting[:0] = batch
+        elif self._waiting:
             self._turn()
 
     async def _send(self, batch: list[Ack], life: int) -> None:
@@ -116,11 +121,10 @@ class AckBatcher:
             try:
                 answers = await self._store.settle(identity, batch)
             except StoreError as error:
-                log.warning("%d acknowledgements wait for the store: %s", len(batch), error)
-                await asyncio.sleep(REPEAT_SECONDS)
+                await asyncio.sleep(self._outage.pause(error))
                 continue
             except Exception:
-                log.exception("%d acknowledgements cannot be delivered", len(batch))
+                log.exception("%s cannot be delivered", counted(len(batch), "acknowledgement"))
                 if len(batch) > 1:  # one of them is unfit: the others must not suffer
                     for ack in batch:
                         await self._send([ack], life)
@@ -129,6 +133,7 @@ class AckBatcher:
                     batch = [_bare(batch[0])]  # or it would be given back with the next beat, and run again, for ever
                     continue
                 answers = [Answer.REFUSED]
+            self._outage.over()
             self._answered(batch, answers)
             return
 

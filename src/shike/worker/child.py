@@ -25,8 +25,10 @@ import msgspec
 
 from shike.bounds import KILL_GRACE_SECONDS, STEPS_MAX
 from shike.errors import BadInput, ImportFailed
+from shike.ids.forks import FORKS, end_stray
 from shike.model import Executor
-from shike.task import NO_RESULT, Definition, to_json
+from shike.payload import to_json
+from shike.task import NO_RESULT, Definition
 from shike.worker import frames
 from shike.worker.context import Context, running
 from shike.worker.executor import HandlerFailed
@@ -127,9 +129,22 @@ class Child:
 
     def _call(self, definition: Definition, context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         assert definition.handler is not None
+        forks, error = FORKS.count, None
+        try:
+            return self._called(definition.handler, context, args, kwargs)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if FORKS.count != forks:
+                end_stray(error)
+
+    def _called(
+        self, handler: Callable[..., Any], context: Context, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         home = contextvars.Context()
         home.run(running.set, context)
-        value = home.run(definition.handler, *args, **kwargs)
+        value = home.run(handler, *args, **kwargs)
         if not inspect.iscoroutine(value):
             return value
         try:

@@ -14,22 +14,27 @@ from shike.bounds import (
     BANDS,
     CLAIM_AHEAD_SECONDS,
     CLAIM_RUNS_MAX,
+    REPEAT_SECONDS_MIN,
     SLEEP_SECONDS_MAX,
 )
 from shike.clock import MICROS
 from shike.errors import BadSetting, SessionClosed, StoreError
+from shike.lanes import hall_of, is_routed, queue_of, worker_of
+from shike.outage import Outage
 from shike.runtime import woken
 from shike.session import Member
 from shike.store.base import Store
 from shike.store.verbs import Batch, Claim, Want
 from shike.task import check_name
+from shike.worker.quarantine import Quarantine
+from shike.worker.starts import Starts
 
 log = logging.getLogger("shike.worker")
 
 IN_ORDER = tuple(range(BANDS))
 LOWEST_FIRST = tuple(reversed(IN_ORDER))
-REPEAT_SECONDS = 0.1
 GOLDEN_RATIO = 0.6180339887498949  # its multiples, cut to [0, 1), fill it evenly from any point on
+EARLY_MICROS = 2_000  # a wake-up may come so much too early, by the store's clock
 ROUNDING = 1e-9  # above what adding fractions loses, below what any weight gives
 
 
@@ -41,6 +46,11 @@ class QueueShare(Struct, frozen=True):
     weight: float = 1.0
 
     @classmethod
+    def of(cls, share: QueueShare | str) -> QueueShare:
+        """A share, or what `parse` makes of a text."""
+        return share if isinstance(share, cls) else cls.parse(str(share))
+
+    @classmethod
     def parse(cls, text: str) -> QueueShare:
         """`mail`, `mail:10` (at most ten at once), `mail:10*3` or `mail*3` (three times the share of the others)."""
         rest, _, weight = text.partition("*")
@@ -50,8 +60,8 @@ class QueueShare(Struct, frozen=True):
             share = cls(name, int(limit or 0), float(weight or 1))
         except ValueError:
             raise BadSetting(f"queue {text!r}: write NAME, NAME:LIMIT or NAME:LIMIT*WEIGHT") from None
-        if share.limit < 0 or not 0 < share.weight < 1e6:
-            raise BadSetting(f"queue {text!r}: the limit cannot be negative and the weight must be above 0")
+        if (limit and share.limit < 1) or not 0 < share.weight < 1e6:
+            raise BadSetting(f"queue {text!r}: a limit is at least 1 (leave it out for none), a weight above 0")
         return share
 
 
@@ -87,8 +97,8 @@ def _parts(free: int, shares: Mapping[str, QueueShare], busy: Mapping[str, int])
 class Claimer:
     """The claim loop of one worker. `take` receives each batch that has runs.
 
-    A queue is *hungry* while the store may have something in it for us. A suspect, a run rescued from a dead process,
-    is granted alone: `takes_suspect` says whether there is a place for one now; normal claims go on beside it.
+    A queue is *hungry* while the store may have something in it for us. `quarantine` says how suspects are welcome, and
+    when nothing is.
     """
 
     def __init__(
@@ -101,8 +111,9 @@ class Claimer:
         tasks: Callable[[], frozenset[str]],
         load: Callable[[], tuple[int, int, int]],
         busy_by_queue: Mapping[str, int],
-        takes_suspect: Callable[[], bool],
+        quarantine: Quarantine,
         take: Callable[[Batch], None],
+        starts: Starts,
     ) -> None:
         self._store = store
         self._member = member
@@ -111,8 +122,9 @@ class Claimer:
         self._tasks = tasks
         self._load = load  # runs under way, queued, of the backlog
         self._busy_by_queue = busy_by_queue
-        self._takes_suspect = takes_suspect
+        self._quarantine = quarantine
         self._take = take
+        self._starts = starts
         self._hungry: dict[str, None] = dict.fromkeys(queues)
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()  # no claim is on its way
@@ -120,6 +132,7 @@ class Claimer:
         self._timer: asyncio.TimerHandle | None = None
         self._turn = 0
         self._unheard = False  # an answer to the present number was lost: what comes may be an old batch
+        self._outage = Outage(log, "claiming")
         self.number = 1
         self.received = 0
         self.paused = False
@@ -129,9 +142,16 @@ class Claimer:
         """There may be work in the store, in this queue or in any: look as soon as there is room."""
         if not queue:
             self._hungry = dict.fromkeys(self.queues)
-        elif queue in self.queues:
+        elif self.serves(queue):
             self._hungry[queue] = None
         self.room()
+
+    def serves(self, lane: str) -> bool:
+        """Whether it may claim from this lane: one of its queues, or its own beside one of them."""
+        if lane in self.queues:
+            return True
+        session = self._member.session
+        return session is not None and worker_of(lane) == session.id and queue_of(lane) in self.queues
 
     def room(self) -> None:
         """A place became free: look, if there is reason to."""
@@ -154,7 +174,7 @@ class Claimer:
             await self._wake.wait()
             self._wake.clear()
             fruitless = 0  # what is there may be over its share: then it waits until something ends
-            while fruitless < len(self.queues) and self._may() and (wants := self._wants()):
+            while fruitless < len(self.queues) and (wants := self._wants()):
                 for want in wants:  # now: what is told while the claim is on its way may not be in its answer
                     self._hungry.pop(want.queue, None)
                 batch = await self._claim(wants)
@@ -165,9 +185,14 @@ class Claimer:
                 self._digest(batch, wants)
 
     def _may(self) -> bool:
-        return not self.paused and self._member.valid()
+        return not (self.paused or self._quarantine.closed) and self._member.valid()
 
     def _wants(self) -> tuple[Want, ...]:
+        wants = self._fitting() if self._may() else ()
+        self._starts.looked(self._hungry, wants, self._member.store_now())
+        return wants
+
+    def _fitting(self) -> tuple[Want, ...]:
         under_way, queued, backlog = self._load()
         ahead = max(min(int(self.runs_per_second * CLAIM_AHEAD_SECONDS), CLAIM_RUNS_MAX - self._slots), 0)
         free = self._slots + ahead - under_way - queued
@@ -175,13 +200,27 @@ class Claimer:
             return ()
         self._turn += 1
         spare = max(int(self._slots * BACKLOG_SLOTS_SHARE), 1) - backlog
-        shares = {name: self.queues[name] for name in self._in_turn()}
+        shares, busy = self._shares()
         wants = []
-        for name, count in divide(min(free, CLAIM_RUNS_MAX), shares, self._busy_by_queue, self._turn).items():
+        for name, count in divide(min(free, CLAIM_RUNS_MAX), shares, busy, self._turn).items():
             share = min(count, max(spare, 0))
             spare -= share
             wants.append(Want(name, count, share))
         return tuple(wants)
+
+    def _shares(self) -> tuple[dict[str, QueueShare], Mapping[str, int]]:
+        """What each hungry lane may have, and what it has. Of one queue only one lane is asked at a time, so that both
+        together keep within its limit: the worker's own first."""
+        names = self._in_turn()
+        own = {queue_of(name): name for name in names if is_routed(name)}
+        if not own:
+            return {name: self.queues[name] for name in names}, self._busy_by_queue
+        asked = [own.get(name, name) for name in dict.fromkeys(map(queue_of, names))]
+        shares = {name: self.queues[queue_of(name)] for name in asked}
+        return shares, {name: self._busy_of(queue_of(name)) for name in asked}
+
+    def _busy_of(self, queue: str) -> int:
+        return self._busy_by_queue.get(queue, 0) + self._busy_by_queue.get(hall_of(queue), 0)
 
     def _in_turn(self) -> list[str]:
         """The hungry queues, each turn another one first: the first is served first with what is scarce."""
@@ -201,17 +240,20 @@ class Claimer:
         session = member.session
         if session is None:
             return None
+        manner, most = self._quarantine.wish()
         request = Claim(
             session=session.id,
             number=self.number,
             wants=wants,
             tasks=self._tasks(),
-            solo=self._takes_suspect(),
+            suspects=manner,
+            suspects_max=most,
             bands=LOWEST_FIRST if self.number % AGEING_CLAIMS == 0 else IN_ORDER,
         )
         while member.session is session:
             try:
                 batch = await self._store.claim(request)
+                self._outage.over()
                 if member.session is session and member.valid():
                     return batch
                 # An answer to an earlier life, or to a process that slept past its lease, is not believed: the runs
@@ -219,27 +261,29 @@ class Claimer:
                 self._unheard = member.session is session
                 return None
             except SessionClosed:  # the next beat will say so, too, and start a new life
-                await asyncio.sleep(REPEAT_SECONDS)
+                await asyncio.sleep(REPEAT_SECONDS_MIN)
             except StoreError as error:  # the same number again: if it was granted, the same batch comes back
-                log.warning("claim %d is repeated: %s", self.number, error)
                 self._unheard = True
-                await asyncio.sleep(REPEAT_SECONDS)
+                await asyncio.sleep(self._outage.pause(error))
         return None
 
     def _digest(self, batch: Batch, wants: tuple[Want, ...]) -> None:
         if batch.more or self._unheard:
             self._still_hungry(wants)
+        if not self._unheard:
+            self._starts.claimed(batch, wants)
         self._unheard = False
         if batch.runs:
             self._take(batch)  # first: a beat that names this number as received has to name its lease as held
             self.received = self.number
             self.number += 1
-        elif batch.next_at:
-            self._look_again(batch.next_at - batch.now)
+        if batch.next_at and (not batch.runs or batch.next_at - batch.now <= EARLY_MICROS):
+            self._look_again(batch.next_at - batch.now)  # the wake-up for it may have been spent on this claim
 
     def _still_hungry(self, wants: tuple[Want, ...]) -> None:
         for want in wants:
-            self._hungry[want.queue] = None
+            if self.serves(want.queue):  # not the lane of the session before: the router looks after that
+                self._hungry[want.queue] = None
 
     def _look_again(self, micros: int) -> None:
         """A wake-up came early, by the store's clock: this is the time left."""

@@ -13,7 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from shike.errors import BadArguments
-from shike.task import Definition, to_json
+from shike.payload import to_json
+from shike.task import Definition
 from shike.worker.context import Context
 from shike.worker.executor import Call
 

@@ -204,4 +204,4 @@ def _value_of(command: Command, status: int, stdout: str, stderr: str) -> dict[s
         return {"status": 0, "stdout": stdout, "stderr": stderr}
     last_line = stderr.strip().rpartition("\n")[2]
     message = f"{command.argv[0]} {ending(status)}" + (f": {last_line}" if last_line else "")
-    raise CommandFailed(message, status=status, stderr=stderr)
+    raise CommandFailed(message, status=status, stdout=stdout, stderr=stderr)

@@ -10,7 +10,7 @@ from shike.bounds import RESULT_BYTES_MAX
 from shike.clock import to_datetime
 from shike.errors import TooLarge
 from shike.model import Run
-from shike.task import to_json
+from shike.payload import to_json
 
 
 class Context:
@@ -36,15 +36,16 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt of this run: send it with outside effects.
+        """The same for every attempt of this run and for its replays: send it with outside effects.
 
-        A scheduled run's is its schedule and moment; another's is its business key, or without one its id. So replays
-        and backfills of a moment or of a key share it, and so does a key that is used again for other work.
+        A scheduled run's is its schedule and moment, so backfills of a moment share it. Another's is its id, after its
+        business key if it has one: a key that is used again, when it is free, stands for other work.
         """
         run = self.run
         if run.schedule:
             return f"{run.schedule}@{run.moment}"
-        return run.key or str(run.id)
+        origin = run.replay_of or run.id
+        return f"{run.key}#{origin}" if run.key else str(origin)
 
     @property
     def moment(self) -> datetime | None:

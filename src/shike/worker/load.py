@@ -7,6 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ from shike.errors import ImportFailed
 from shike.task import Definition
 
 ATTRIBUTE = "app"  # where none is named
+PACKAGE = Path(__file__).parents[1]
 
 
 def load_app(app_path: str) -> Any:
@@ -27,11 +29,22 @@ def load_app(app_path: str) -> Any:
         raise ImportFailed(f"{app_path!r} names no module; write package.module:attribute or the path of a file")
     try:
         module = _import(module_name)
-    except ImportFailed:
+    except (ImportFailed, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
-        raise ImportFailed(f"{module_name!r} does not import: {type(error).__name__}: {error}") from error
+    except BaseException as error:
+        told = f"{type(error).__name__}: {error}{_place(error)}"
+        raise ImportFailed(f"{module_name!r} does not import: {told}") from error
     return _attribute_of(module, attribute or ATTRIBUTE, app_path)
+
+
+def _place(error: BaseException) -> str:
+    """The last line of the user's own that was being run: neither the import machinery's nor Shike's."""
+    frames = [frame for frame in extract_tb(error.__traceback__) if not _is_ours(frame.filename)]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith("<") or file == importlib.__file__ or Path(file).is_relative_to(PACKAGE)
 
 
 def located(app_path: str) -> str:

@@ -12,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from shike.bounds import THREADS_MAX
+from shike.counted import counted
 from shike.errors import BadSetting
 
 RECYCLED_STATUS: Final = 0  # stopping because a limit was reached is no failure
@@ -26,8 +27,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     max_abandoned: int = THREADS_MAX  # threads given up; each keeps its stack and whatever it holds
 
     def __post_init__(self) -> None:
-        if self.max_runs < 0 or self.max_rss_bytes < 0 or self.max_seconds < 0 or self.max_abandoned < 0:
-            raise BadSetting(f"a limit cannot be negative: {self}")
+        for name in self.__struct_fields__:
+            if getattr(self, name) < 0:
+                raise BadSetting(f"{name} = {getattr(self, name)}: a limit cannot be negative; 0 means none")
 
 
 def should_recycle(
@@ -35,13 +37,13 @@ def should_recycle(
 ) -> str:
     """Why this process should be replaced, in words for the log; empty if it should not."""
     if 0 < limits.max_runs <= runs_done:
-        return f"it has done {runs_done:,} runs (max-runs {limits.max_runs:,})"
+        return f"it has done {counted(runs_done, 'run')} (max-runs {limits.max_runs:,})"
     if 0 < limits.max_rss_bytes < rss_bytes:
         return f"it holds {_mebibytes(rss_bytes)} of memory (max-rss {_mebibytes(limits.max_rss_bytes)})"
     if 0 < limits.max_seconds <= age_seconds:
         return f"it is {age_seconds:.0f} s old (max-seconds {limits.max_seconds:.0f})"
     if 0 < limits.max_abandoned <= abandoned:
-        return f"{abandoned} of its threads run handlers that do not stop"
+        return f"{counted(abandoned, 'thread')} held by handlers that do not stop"
     return ""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,32 @@ class Watcher:
         edited = changed(self._known, now)
         self._known = now
         return edited
+
+
+def wait_for_edit(
+    root: Path,
+    before: Marks,
+    *,
+    poll_seconds: float = RELOAD_POLL_SECONDS,
+    settle_seconds: float = RELOAD_SETTLE_SECONDS,
+) -> None:
+    """Block until a source file under `root` is another one than `before`, came or went, and that has settled: what is
+    left to do while an app does not import, and so says not which files it consists of."""
+    while (now := look(sources(root))) == before:
+        time.sleep(poll_seconds)
+    while now != before:
+        before = now
+        time.sleep(settle_seconds)
+        now = look(sources(root))
+
+
+def sources(root: Path) -> set[Path]:
+    """All source files under `root`, imported or not."""
+    found = set()
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not _is_foreign(Path(name))]
+        found |= {Path(folder, name) for name in files if name.endswith(".py")}
+    return found
 
 
 def _mark(file: Path) -> tuple[int, int]:

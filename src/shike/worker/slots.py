@@ -17,7 +17,7 @@ from msgspec import structs
 
 from shike.bounds import KILL_GRACE_SECONDS
 from shike.clock import Clock
-from shike.errors import UnsupportedExecutor
+from shike.errors import ChildDied, UnsupportedExecutor
 from shike.model import Executor, Run
 from shike.store.codec import Codec
 from shike.store.verbs import Ack, Claimed
@@ -35,7 +35,7 @@ log = logging.getLogger("shike.worker")
 BREATH_RUNS = 32  # how many runs a slot starts before it looks whether the event loop should have a turn
 BREATH_SECONDS = 0.002
 
-Granted = tuple[Claimed, int, bool]  # a run, when it was granted, and whether it is to run isolated
+Granted = tuple[Claimed, int, bool]  # a run, when it was granted, and whether it is to have a process to itself
 
 
 class Slots:
@@ -52,6 +52,7 @@ class Slots:
         ended: Callable[[Claimed, Ack | None], None],
         drained: Callable[[], None],
         valid: Callable[[], bool],
+        torn_down: Callable[[], bool],
         worker: str,
         draw: Callable[[], float],
         codec: Codec | None = None,
@@ -64,6 +65,7 @@ class Slots:
         self.ended = ended
         self.drained = drained  # everything queued has begun, and perhaps slots are left
         self.valid = valid  # whether our lease, carefully counted, still stands
+        self.torn_down = torn_down  # whether everything on this event loop was cancelled, without a word to us
         self.worker = worker
         self.draw = draw
         self.codec = codec
@@ -82,9 +84,9 @@ class Slots:
         """Runs under way or queued."""
         return len(self.waiting) + len(self.queued)
 
-    def feed(self, runs: list[Claimed], granted_at: int, *, solo: bool = False) -> None:
-        """Queue granted runs; `solo`: a suspect, to run isolated where that can be done."""
-        self.queued.extend([(claimed, granted_at, solo) for claimed in runs])
+    def feed(self, runs: list[Claimed], granted_at: int, *, apart: bool = False) -> None:
+        """Queue granted runs; `apart`: suspects, each for a child process."""
+        self.queued.extend([(claimed, granted_at, apart) for claimed in runs])
         self.wake()
 
     def wake(self) -> None:
@@ -198,8 +200,8 @@ class Slot:
                 await self._sleep
                 count, began = 0, monotonic()
                 continue
-            claimed, granted_at, solo = queued.popleft()
-            await self._run(claimed, granted_at, solo)
+            claimed, granted_at, apart = queued.popleft()
+            await self._run(claimed, granted_at, apart)
             count += 1
             if count >= BREATH_RUNS:
                 if monotonic() - began > BREATH_SECONDS:
@@ -207,14 +209,14 @@ class Slot:
                     began = monotonic()
                 count = 0
 
-    async def _run(self, claimed: Claimed, granted_at: int, solo: bool) -> None:
+    async def _run(self, claimed: Claimed, granted_at: int, apart: bool) -> None:
         """One attempt, from the decision whether it may start to its acknowledgement."""
         slots, run = self.slots, claimed.run
         if not slots.valid():  # we slept past our lease: somebody else may be at it by now
             slots.ended(claimed, settle.given_back(claimed))
             return
         started_at = max(slots.now(), granted_at)  # what we know of the store's clock may lag behind it
-        if (run.expires_at or run.misfire_seconds) and not solo:  # what was rescued has started once
+        if (run.expires_at or run.misfire_seconds) and not claimed.together:  # what was rescued has started once
             reason = settle.refusal(claimed, started_at)
             if reason:
                 slots.ended(claimed, settle.skipped(claimed, reason))
@@ -229,20 +231,25 @@ class Slot:
         self.claimed, self.context = claimed, context
         value, error = None, None
         try:
-            if definition.executor is Executor.ASYNC and not (solo and Executor.PROCESS in slots.pools):
+            if definition.executor is Executor.ASYNC and not apart:
                 outside = running.set(context)
                 inside = copy_context()
                 running.reset(outside)
                 value = await drive(definition.handler(*args, **kwargs), inside, self._first_wait)  # type: ignore[misc]
             else:
-                value = await self._elsewhere(Call(definition, context, args, kwargs), solo)
+                value = await self._elsewhere(Call(definition, context, args, kwargs), apart)
         except GeneratorExit:
             raise
         except BaseException as raised:
             error = raised
         if self.gone:
             return
-        ack = self._judge(self._facts(claimed, context), definition, value, error)
+        if isinstance(error, asyncio.CancelledError) and not self.why and slots.torn_down():
+            self.why = Stop.STOPPING  # nobody's failure: `loop.stop()`, or `asyncio.run` at its end
+        if apart and isinstance(error, ChildDied) and not self.why:
+            ack: Ack | None = settle.crashed(self._facts(claimed, context), describe(error).error)
+        else:
+            ack = self._judge(self._facts(claimed, context), definition, value, error)
         if self in slots.waiting:
             self._waited()
         self.claimed = self.context = None
@@ -273,10 +280,10 @@ class Slot:
             log.exception("run %d cannot be judged", facts.claimed.run.id)
             return settle.dead(facts, f"its end cannot be told: {describe(broken).error}")
 
-    async def _elsewhere(self, call: Call, solo: bool) -> Any:
-        """Threads, processes, commands; a suspect goes to a process of its own where there are any."""
+    async def _elsewhere(self, call: Call, apart: bool) -> Any:
+        """Threads, processes, commands, calls; a suspect goes to a process of its own."""
         pools, wanted = self.slots.pools, call.definition.executor
-        pool = pools.get(Executor.PROCESS) if solo and wanted is not Executor.COMMAND else None
+        pool = pools.get(Executor.PROCESS) if apart and wanted not in (Executor.COMMAND, Executor.HTTP) else None
         pool = pool or pools.get(wanted)
         self._first_wait()
         if pool is not None:

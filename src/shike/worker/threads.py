@@ -18,6 +18,7 @@ from typing import Any
 
 from shike.bounds import KILL_GRACE_SECONDS, POLITE_SHARE, THREADS_MAX
 from shike.errors import BadSetting
+from shike.ids.forks import FORKS, end_stray
 from shike.model import Executor
 from shike.worker.context import running
 from shike.worker.executor import Call
@@ -162,11 +163,14 @@ class ThreadPool:
     def _work(self, seat: _Seat, work: _Work) -> None:
         seat.work = work
         work.seat = seat  # first this, then the look at `dropped`; `_stop` does it the other way round
+        forks = FORKS.count
         if not work.dropped:
             try:
                 work.value = contextvars.Context().run(_call, work.call)
             except BaseException as error:
                 work.error = error
+        if FORKS.count != forks:
+            end_stray(work.error)
         with seat.lock:
             seat.work = None
         self._report(work)

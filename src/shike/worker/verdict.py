@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from shike.bounds import DURATION_SECONDS_MAX
-from shike.errors import BadArguments, BadTime, HandlerTimeout, TooLarge
+from shike.errors import BadArguments, BadTime, CallRefused, HandlerTimeout, TooLarge
 from shike.model import Backoff
 from shike.store.verbs import Ack
-from shike.task import NO_RESULT, Definition
+from shike.task import Definition, Outcome
 from shike.track import settle
 from shike.worker.executor import HandlerFailed
 from shike.worker.failure import describe, printable
@@ -40,22 +40,24 @@ def returned(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
 
 
 def _meant(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
-    match value:
-        case None:
-            return settle.succeeded(facts, NO_RESULT if _keeps(facts, definition) else b"")
-        case Snooze(seconds):
-            return settle.snoozed(facts, _pause(seconds))
-        case Cancel(reason):
-            return settle.cancelled(facts, printable(str(reason)) or "the handler cancelled itself")
-        case Retry():
-            return _asked_to_retry(facts, definition, value)
-        case _:
-            return settle.succeeded(facts, definition.encode_result(value) if _keeps(facts, definition) else b"")
+    if isinstance(value, Outcome):
+        match value:
+            case Snooze(seconds):
+                return settle.snoozed(facts, _pause(seconds))
+            case Cancel(reason):
+                return settle.cancelled(facts, printable(str(reason)) or "the handler cancelled itself")
+            case Retry():
+                return _asked_to_retry(facts, definition, value)
+    ack = settle.succeeded(facts, definition.encode_result(value) if _keeps(facts, definition) else b"")
+    run = facts.claimed.run
+    return ack if run.ties is None else settle.with_choice(ack, run, value)
 
 
 def raised(facts: settle.Facts, definition: Definition, error: BaseException, draw: Draw) -> Ack:
     """A handler came back with an exception, of whatever kind: a failure of this run, never of the worker."""
     told = error if isinstance(error, HandlerFailed) else describe(error)
+    if isinstance(error, CallRefused):  # asking again would change nothing
+        return settle.dead(facts, told.error)
     return settle.failed(facts, told.error, told.traceback, _policy(facts, definition), draw)
 
 

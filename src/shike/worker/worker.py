@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from shike.bounds import (
     ACK_DELAY_SECONDS,
     ACKS_WAITING_MAX,
+    BAND_BACKLOG,
     BEAT_SECONDS,
     KILL_GRACE_SECONDS,
     LEASE_SECONDS,
+    QUARANTINE_SECONDS,
     STOP_GRACE_SECONDS,
 )
 from shike.errors import ShikeError
 from shike.ids import bucket_of
-from shike.model import TERMINAL, Executor, Run
+from shike.model import TERMINAL, Executor, Manner, Run, State
 from shike.runtime import Role, Runtime
 from shike.session import Holdings, Member
 from shike.store.base import Store
-from shike.store.codec import Codec
+from shike.store.codec import Codec, Plain
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Ack, Answer, Batch, BeatReply, Claimed
 from shike.task import Definition
 from shike.track import settle
+from shike.worker import serving
 from shike.worker.acks import AckBatcher
 from shike.worker.claims import Claimer, QueueShare
 from shike.worker.executor import Pool
+from shike.worker.gauge import Gauge
+from shike.worker.handover import Handover
+from shike.worker.quarantine import Quarantine, is_alone
 from shike.worker.slots import Slots
+from shike.worker.starts import Starts
 from shike.worker.verdict import Stop
 
 log = logging.getLogger("shike.worker")
@@ -53,24 +61,30 @@ class Worker:
         lease_seconds: float = LEASE_SECONDS,
         ack_delay_seconds: float = ACK_DELAY_SECONDS,
         runs_max: int = 0,
+        tags: Sequence[str] = (),
+        weight: float = 1.0,
         codec: Codec | None = None,
         settled: Callable[[Sequence[Ack], Sequence[Answer]], None] | None = None,
-        wants_names: Callable[[], bool] = lambda: False,
+        listeners: Mapping[str, object] | None = None,
     ) -> None:
         self._store = store
         self._runtime = runtime
         self._member = member
         self._tasks = tasks
         self._known: frozenset[str] = frozenset()
+        self._serving = (frozenset[str](), b"")  # the tasks that were told with the last beat, and how
         self._pools = dict(pools or {})
+        self._encode = (codec or Plain()).encode
         self._runs_max = runs_max
         self._settled = settled
-        self._wants_names = wants_names
-        self.names: dict[int, str] = {}  # run → task, where `settled` wants to know: an acknowledgement does not say
+        self._listeners: Mapping[str, object] = {} if listeners is None else listeners
+        self.names: dict[int, str] = {}  # run → task, where anybody listens: an acknowledgement does not say
         self._roles: list[Role] = []
+        self._witness: asyncio.Task[None] | None = None  # that nobody but `stop` has a reason to cancel
         self._holds: dict[int, int] = {}  # token → runs of that lease not settled yet
-        self._suspects: dict[int, None] = {}  # tokens of suspects under way
-        self._suspects_max = self._pools[Executor.PROCESS].size if Executor.PROCESS in self._pools else 1
+        places = self._pools[Executor.PROCESS].size if Executor.PROCESS in self._pools else 0
+        self._quarantine = Quarantine(places, runtime.clock.monotonic)
+        self._kept: Batch | None = None  # a run that waits to be alone here
         self._busy_by_queue: dict[str, int] = {}
         self._backlog = 0
         self._marks = (0.0, 0)  # (monotonic, runs done) at the last beat
@@ -78,25 +92,47 @@ class Worker:
         self.stale = 0
         self.exhausted = asyncio.Event()  # set when runs_max is reached
         self.slots = self._make_slots(slots, codec)
+        self._handover = Handover(
+            store, codec, lambda runs, at, apart: self.slots.feed(runs, at, apart=apart), self._unfit
+        )
         self.acks = AckBatcher(
             store, lambda: member.identity, self._answered, lease_seconds=lease_seconds, delay_seconds=ack_delay_seconds
         )
-        self.claims = Claimer(
-            store,
-            member,
+        starts = Starts(runtime.clock, store.virtual_buckets)
+        self.claims = self._make_claims(slots, queues, starts)
+        member.holdings = self._holdings
+        self._gauge = self._make_gauge(slots, tuple(tags), weight)
+        member.loads += [self._told, starts.load, self._gauge.load]
+        member.on_reply.append(self._heard)
+        member.on_lost.append(self._lost)
+        member.on_joined.append(self._joined)
+        self._unlisten = store.listen(self._hinted)
+
+    def _make_claims(self, slots: int, queues: Sequence[QueueShare], starts: Starts) -> Claimer:
+        return Claimer(
+            self._store,
+            self._member,
             slots=slots,
             queues={share.name: share for share in queues},
             tasks=self._task_names,
             load=self._load,
             busy_by_queue=self._busy_by_queue,
-            takes_suspect=lambda: len(self._suspects) < self._suspects_max,
+            quarantine=self._quarantine,
             take=self._take,
+            starts=starts,
         )
-        member.holdings = self._holdings
-        member.on_reply.append(self._heard)
-        member.on_lost.append(self._lost)
-        member.on_joined.append(self._joined)
-        self._unlisten = store.listen(self._hinted)
+
+    def _make_gauge(self, slots: int, tags: tuple[str, ...], weight: float) -> Gauge:
+        return Gauge(
+            self._runtime.clock.monotonic,
+            self._runtime.counters,
+            slots=slots,
+            tags=tags,
+            weight=weight,
+            busy=lambda: self.slots.busy,
+            done=lambda: self.slots.done,
+            answer_seconds=lambda: self._member.answer_seconds,
+        )
 
     def _make_slots(self, size: int, codec: Codec | None) -> Slots:
         member, runtime = self._member, self._runtime
@@ -109,6 +145,7 @@ class Worker:
             ended=self._ended,
             drained=self._drained,
             valid=member.valid,
+            torn_down=self._torn_down,
             worker=member.name,
             draw=runtime.entropy.random,
             codec=codec,
@@ -122,6 +159,7 @@ class Worker:
     async def start(self) -> None:
         """Begin to claim. The member must have joined."""
         self._joined()
+        self._witness = asyncio.get_running_loop().create_task(_idle(), name="shike:witness")
         self._marks = (self._runtime.clock.monotonic(), 0)
         self._roles.append(self._runtime.start(self.claims.run, "claims"))
         self.claims.poke()
@@ -135,7 +173,7 @@ class Worker:
         for role in self._roles:
             await role.stop()
         self._roles.clear()
-        for claimed in self.slots.take_back():
+        for claimed in self._not_begun():
             self._ended(claimed, settle.given_back(claimed))
         await self._handlers_end(grace_seconds)
         self.slots.stop_all(Stop.STOPPING)
@@ -143,6 +181,8 @@ class Worker:
         if not await self.acks.drain(KILL_GRACE_SECONDS):
             log.warning("the store does not take the last acknowledgements; their runs will repeat")
         await self.slots.close()
+        if self._witness is not None:
+            self._witness.cancel()
         self._unlisten()
         for pool in self._pools.values():
             await pool.close()
@@ -155,67 +195,113 @@ class Worker:
 
     async def idle(self) -> None:
         """Return when nothing is queued, under way or unacknowledged here: for tests and `--burst`."""
-        while self.slots.busy or len(self.acks) or self._holds:
+        while self.slots.busy or len(self._handover) or len(self.acks) or self._holds:
             await asyncio.sleep(0.005)
+
+    def _torn_down(self) -> bool:
+        return self._witness is not None and (self._witness.done() or self._witness.cancelling() > 0)
 
     def _take(self, batch: Batch) -> None:
         runs = batch.runs
-        for claimed in runs:
-            self._holds[claimed.token] = self._holds.get(claimed.token, 0) + 1
-        queues = self._busy_by_queue
-        for claimed in runs:
-            run = claimed.run
-            queues[run.queue] = queues.get(run.queue, 0) + 1
-            if settle.is_backlog(run):
-                self._backlog += 1
+        for token, count in Counter([claimed.token for claimed in runs]).items():
+            self._holds[token] = self._holds.get(token, 0) + count
+        for queue, count in Counter([claimed.run.queue for claimed in runs]).items():
+            self._busy_by_queue[queue] = self._busy_by_queue.get(queue, 0) + count
+        self._backlog += sum([claimed.run.band == BAND_BACKLOG for claimed in runs])
         if self.claims.paused:  # it was asked for before we began to stop
             for claimed in runs:
                 self._ended(claimed, settle.given_back(claimed))
             return
-        if batch.solo:
-            self._suspects[runs[0].token] = None
+        if batch.manner:
+            self._quarantine.take(batch)
+            asyncio.get_running_loop().call_later(QUARANTINE_SECONDS, self._quarantined, batch)
+        if is_alone(batch) and len(self._holds) > 1:
+            self._kept = batch
+        else:
+            self._begin(batch)
+
+    def _begin(self, batch: Batch) -> None:
         self._queued_since = self._runtime.clock.monotonic()
-        self.slots.feed(runs, batch.now, solo=batch.solo)
+        apart = batch.manner is Manner.APART
+        self.slots.feed(self._handover.keep_back(batch.runs, batch.now, apart), batch.now, apart=apart)
+
+    def _unfit(self, claimed: Claimed, reason: str) -> None:
+        self._ended(claimed, settle.unfit(claimed, reason))
+
+    def _begin_kept(self) -> None:
+        if self._kept is not None:
+            batch, self._kept = self._kept, None
+            self._begin(batch)
+
+    def _quarantined(self, batch: Batch) -> None:
+        """These suspects have had their time: who waited to be alone waits no more, nor do others for it."""
+        if self._kept is batch:
+            self._begin_kept()
+        self.claims.poke()
+
+    def _not_begun(self) -> list[Claimed]:
+        """Taken out of the queue, to be given back."""
+        kept, self._kept = self._kept, None
+        return [*self.slots.take_back(), *self._handover.take_back(), *(kept.runs if kept is not None else ())]
 
     def _ended(self, claimed: Claimed, ack: Ack | None) -> None:
         run = claimed.run
         self._busy_by_queue[run.queue] -= 1
-        if settle.is_backlog(run):
+        if run.band == BAND_BACKLOG:
             self._backlog -= 1
         if ack is not None:
-            if self._wants_names():
+            if ack.state is State.FAILED or ack.state is State.DEAD:
+                self._gauge.failed += 1
+            if self._listeners:
                 self.names[run.id] = run.task
-            self.acks.add(self._with_repeat(ack, run) if run.options and ack.state in TERMINAL else ack)
+            self.acks.add(self._with_effects(ack, run) if ack.state in TERMINAL else ack)
         if self._runs_max and self.slots.done >= self._runs_max:
             self.claims.paused = True
             self.exhausted.set()
         self.claims.room()
 
-    def _with_repeat(self, ack: Ack, run: Run) -> Ack:
-        ids = self._member.ids
+    def _with_effects(self, ack: Ack, run: Run) -> Ack:
+        ids, task = self._member.ids, self._tasks.get(run.task)
+        tellers = task.tellers if task is not None else ()
+        if ids is None or not (run.options or tellers):
+            return ack
+
+        def take_id() -> int:
+            return ids.next(bucket_of(run.id))
+
         try:
-            return ack if ids is None else settle.with_repeat(ack, run, lambda: ids.next(bucket_of(run.id)))
+            ack = settle.with_repeat(ack, run, take_id) if run.options else ack
         except ShikeError as error:
             log.warning("run %d: its next moment is left to the planner: %s", run.id, error)
+        try:
+            return settle.with_news(ack, run, tellers, take_id, self._encode) if tellers else ack
+        except ShikeError as error:
+            log.error("run %d: nobody is told of its end: %s", run.id, error)
             return ack
 
     def _answered(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
         holds = self._holds
-        for ack, answer in zip(acks, answers, strict=True):
-            left = holds.get(ack.token, 0) - 1
+        for token, count in Counter([ack.token for ack in acks]).items():
+            left = holds.get(token, 0) - count
             if left > 0:
-                holds[ack.token] = left
+                holds[token] = left
             else:
-                holds.pop(ack.token, None)
-                if ack.token in self._suspects:
-                    del self._suspects[ack.token]
-                    self.claims.poke()  # others may wait to be run alone
-            if answer is Answer.REFUSED or answer is Answer.UNKNOWN:
-                self.stale += 1
-                log.warning("run %d: a late report was refused, its lease is another's", ack.run_id)
+                holds.pop(token, None)
+            if self._quarantine.ended(token, count):
+                self.claims.poke()
+        if answers.count(Answer.ACCEPTED) < len(acks):
+            self._refused(acks, answers)
+        if len(holds) == 1:
+            self._begin_kept()
         if self._settled is not None:
             self._settled(acks, answers)
         self.claims.room()  # where too many acknowledgements waited
+
+    def _refused(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
+        for ack, answer in zip(acks, answers, strict=True):
+            if answer is Answer.REFUSED or answer is Answer.UNKNOWN:
+                self.stale += 1
+                log.warning("run %d: a late report was refused, its lease is another's", ack.run_id)
 
     def _holdings(self) -> Holdings:
         """For the beat, possibly from its own thread: snapshots only."""
@@ -233,12 +319,20 @@ class Worker:
 
     def _load(self) -> tuple[int, int, int]:
         under_way = len(self.slots.waiting) + max(len(self.acks) - ACKS_WAITING_MAX, 0)
-        return under_way, len(self.slots.queued), self._backlog
+        return under_way, len(self.slots.queued) + len(self._handover), self._backlog
 
     def _task_names(self) -> frozenset[str]:
         if len(self._known) != len(self._tasks):
             self._known = frozenset(self._tasks)
         return self._known
+
+    def _told(self) -> bytes:
+        """For the beat, possibly from its own thread: what this worker asks for, packed once."""
+        known, packed = self._serving
+        if known is not self._known:
+            packed = serving.pack(self.claims.queues, self._known)
+            self._serving = self._known, packed
+        return packed
 
     def _heard(self, reply: BeatReply) -> None:
         now, done = self._runtime.clock.monotonic(), self.slots.done
@@ -257,24 +351,31 @@ class Worker:
         """Runs were claimed ahead of quick work, and then the work turned slow: others may have them."""
         if self.slots.queued and now - self._queued_since > BEAT_SECONDS / 2:
             self.claims.runs_per_second = 0.0
-            for claimed in self.slots.take_back():
+            for claimed in self.slots.take_back():  # not who waits to be alone
                 self._ended(claimed, settle.given_back(claimed))
 
     def _cancel(self, run_id: int) -> None:
         if self.slots.stop_run(run_id, Stop.CANCELLED, "cancelled by request"):
             return
-        claimed = self.slots.drop(run_id)
+        claimed = self.slots.drop(run_id) or self._handover.drop(run_id) or self._drop_kept(run_id)
         if claimed is not None:
             self._ended(claimed, settle.withdrawn(claimed, "cancelled by request"))
 
+    def _drop_kept(self, run_id: int) -> Claimed | None:
+        kept = self._kept
+        if kept is None or kept.runs[0].run.id != run_id:
+            return None
+        self._kept = None
+        return kept.runs[0]
+
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is HintKind.DUE:
-            if hint.queue in self.claims.queues and hint.at <= self._member.store_now() + EARLY_MICROS:
+            if self.claims.serves(hint.queue) and hint.at <= self._member.store_now() + EARLY_MICROS:
                 self.claims.poke(hint.queue)
         elif hint.kind is HintKind.CANCEL:
             for run_id in hint.run_ids:
                 self._cancel(run_id)
-        elif hint.kind is HintKind.QUEUE:
+        elif hint.kind is HintKind.QUEUE or hint.kind is HintKind.MISSED:
             self.claims.poke()
 
     def _joined(self) -> None:
@@ -286,8 +387,12 @@ class Worker:
         self.acks.drop()
         self.names.clear()
         self._holds.clear()
-        self._suspects.clear()
+        self._quarantine.clear()
         self.claims.start_again()  # before the next life can beat: it has received nothing yet
-        for claimed in self.slots.take_back():
+        for claimed in self._not_begun():
             self._ended(claimed, None)
         self.slots.stop_all(Stop.LOST)
+
+
+async def _idle() -> None:
+    await asyncio.get_running_loop().create_future()

@@ -55,6 +55,25 @@ def test_a_run_is_shown_with_its_life_in_order(shop: Shop) -> None:
     assert instants == sorted(instants)
 
 
+@pytest.mark.parametrize("executor", ["async", "thread"])
+def test_where_it_failed_is_shown_from_the_handlers_own_line_on(executor: str) -> None:
+    app = Shike("memory://")
+
+    async def later(order: int) -> float:
+        return 1 / order
+
+    def at_once(order: int) -> float:
+        return 1 / order
+
+    task = app.task(later if executor == "async" else at_once, name="divide")  # type: ignore[call-overload]
+    with harness(app, start=START) as time:
+        handle = time.submit(task.bind(0))
+        run, _ = time.run(runs.show(app.client, int(handle.id)))
+    first, second, *_ = run.traceback.splitlines()
+    assert first.startswith("Traceback") and f'File "{__file__}"' in second
+    assert run.traceback.rstrip().endswith("ZeroDivisionError: division by zero")
+
+
 def test_a_waiting_run_is_taken_back_and_an_ended_one_is_not(shop: Shop) -> None:
     with harness(shop.app, start=START) as time:
         later = time.submit(shop.task.in_("1h").bind())

@@ -14,6 +14,7 @@ from shike.model import Bucket, Fate, Misfire, Overlap, Schedule, SessionState, 
 from shike.scheduler.janitor import ROUND_SECONDS, Janitor, retention
 from shike.scheduler.node import Node
 from shike.session import Member
+from shike.store.base import Gated
 from shike.store.hints import Hint, HintKind
 from shike.store.memory import MemoryStore
 from shike.trigger import AnyTrigger, cron, encode, every
@@ -297,6 +298,39 @@ def test_a_newcomer_may_cancel_its_predecessor() -> None:
     run(story)
 
 
+@pytest.mark.parametrize("overlap", [Overlap.QUEUE_ALL, Overlap.QUEUE_ONE, Overlap.SKIP, Overlap.REPLACE])
+def test_a_long_queue_before_a_gate_costs_each_run_in_it_a_few_looks(overlap: Overlap) -> None:
+    async def story(world: World) -> None:
+        looked_at = 0
+        answer = world.store.gate_waiters
+
+        async def counted(gate: str, limit: int) -> list[Gated]:
+            nonlocal looked_at
+            found = await answer(gate, limit)
+            looked_at += len(found)
+            return found
+
+        world.store.gate_waiters = counted  # type: ignore[method-assign]
+
+        async def tick() -> None:
+            await asyncio.sleep(1)
+
+        world.task(tick)
+        await put(world, "g/n", every("10s"), overlap=overlap)
+        await world.store.control_schedule("g/n", paused=True)
+        due_at = world.clock.wall() - 1
+        await world.submit("tick", 2_000, gate="overlap/g/n", due_at=due_at)
+        await node(world)
+        await world.worker(slots=4)
+        await asyncio.sleep(2_100)
+        counts = await world.store.counts()
+        assert counts.waiting == 0 and sum(counts.ended.values()) == 2_000
+        assert counts.ended.get("SKIPPED", 0) == {Overlap.QUEUE_ALL: 0, Overlap.SKIP: 1_999}.get(overlap, 1_998)
+        assert looked_at < 4 * 2_000
+
+    run(story)
+
+
 # ---------------------------------------------------------------- rescuer
 
 
@@ -361,7 +395,7 @@ def test_what_a_closed_session_left_is_freed_even_if_another_closed_it_and_died_
         made, _ = await node(world)
         await asyncio.sleep(1)
         assert made.rescuer.rescued == 1 and await world.store.held(session) == 0
-        assert (await world.live(run_id)).suspect
+        assert (await world.live(run_id)).state is State.SCHEDULED
 
     run(story)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shike.model import Overlap, Schedule, State
-from shike.scheduler.overlap import decide
+from shike.scheduler.overlap import decide, looks_at
 from shike.store.base import Gated
 from shike.store.guards import Below
 
@@ -93,7 +93,8 @@ def test_over_time_whoever_waits_is_admitted_or_skipped_with_a_reason(
             count += 1
         elif act == "end" and holders:
             over[holders.pop(0)] = State.SUCCESS
-        gated = [Gated(run_id=run_id, version=1, gate="overlap/g/n", run_at=run_id) for run_id in waiting]
+        seen = waiting[: looks_at(schedule(overlap, cap), len(holders))]
+        gated = [Gated(run_id=run_id, version=1, gate="overlap/g/n", run_at=run_id) for run_id in seen]
         for move in decide(schedule(overlap, cap), holders, gated):
             assert move.to is State.SCHEDULED or move.reason
             if move.to is State.SCHEDULED:

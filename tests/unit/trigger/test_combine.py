@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -135,6 +135,25 @@ def test_what_never_meets_says_so_instead_of_searching_for_ever() -> None:
         during(cron("0 3 * * *"), calendar(keep="09:00-10:00")).prev(10**6 * HOUR)
     with pytest.raises(TriggerError, match="at most 64 calendars"):
         during(even, *[calendar(keep="mon")] * 65)
+
+
+@pytest.mark.parametrize(
+    "combine",
+    [
+        lambda: any_of("* * * * *"),  # type: ignore[arg-type]
+        lambda: all_of(every("1h"), None),  # type: ignore[arg-type]
+        lambda: except_for(every("1h"), calendar(keep="mon")),  # type: ignore[arg-type]
+        lambda: during("* * * * *", calendar(keep="mon")),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_trigger_is_refused_where_it_is_combined(combine: Callable[[], object]) -> None:
+    with pytest.raises(TriggerError, match="is no trigger; write cron"):
+        combine()
+
+
+def test_what_is_no_calendar_is_refused_where_it_is_given() -> None:
+    with pytest.raises(TriggerError, match="'mon-fri' is no calendar"):
+        during(every("1h"), "mon-fri")  # type: ignore[arg-type]
 
 
 def test_a_fixed_delay_waits_for_the_opening_but_cannot_be_combined() -> None:

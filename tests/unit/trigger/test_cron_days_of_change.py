@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from random import Random
-from zoneinfo import available_timezones
 
 import pytest
 
 from shike.trigger import DST, cron
+from shike.trigger.zone import names
 from tests.unit.trigger.oracle import changes, moments, random_fields, read_window
 
 DAY = 86_400_000_000
-ZONES = sorted(available_timezones())
+ZONES = names()
 # Half-hour changes, changes of a whole day, negative summer time, changes at midnight and in Ramadan.
 ODD = [
     ("Australia/Lord_Howe", datetime(2026, 4, 4, tzinfo=UTC)),
@@ -63,7 +63,7 @@ def test_odd_changes_agree_with_the_oracle(zone: str, day: datetime) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_a_sample_of_all_zones_agrees_with_the_oracle(seed: int) -> None:
     random = Random(seed)
-    for _ in range(30):
+    for _ in range(10):
         zone, year = random.choice(ZONES), random.randrange(1975, 2037)
         found = changes(zone, year, year + 1)
         start = random.choice(found) if found else datetime(year, random.randint(1, 12), 1, tzinfo=UTC)

@@ -8,16 +8,16 @@ from io import BytesIO
 from itertools import pairwise
 from random import Random
 from struct import pack
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from shike.errors import ZoneError
 from shike.trigger import tz_version
-from shike.trigger.zone import Zone, zone
+from shike.trigger.zone import Zone, names, zone
 from tests.unit.trigger.oracle import changes
 
-ZONES = sorted(available_timezones())
+ZONES = names()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 END_SECOND = 4_102_444_800  # 2100
 
@@ -83,6 +83,12 @@ def test_an_unknown_zone_is_answered_with_near_names(name: str, near: str) -> No
 @pytest.mark.parametrize("name", ["", "../etc/passwd", "/etc/passwd", "a\0b", "Europe", "ZZZ" * 100, 5, None])
 def test_what_is_no_zone_is_a_zone_error_and_reads_no_other_file(name: str) -> None:
     with pytest.raises(ZoneError):
+        zone(name)
+
+
+@pytest.mark.parametrize("name", ["localtime", "posixrules", "Factory", "posix/Europe/Berlin", "right/Asia/Shanghai"])
+def test_a_name_that_means_something_else_on_another_machine_is_refused(name: str) -> None:
+    with pytest.raises(ZoneError, match="not the same on every machine; name a real zone"):
         zone(name)
 
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shike.bounds import ACK_BATCH_MAX, ACK_DELAY_SECONDS
+from shike.bounds import ACK_BATCH_MAX, ACK_DELAY_SECONDS, REPEAT_SECONDS_MIN
 from shike.errors import BadSetting, SessionClosed, StoreUnavailable
 from shike.model import State
 from shike.store.verbs import Ack, Answer
 from shike.testing import VirtualLoop
-from shike.worker.acks import FLUSHES_MAX, REPEAT_SECONDS, AckBatcher
+from shike.worker.acks import FLUSHES_MAX, AckBatcher
 
 
 class Desk:
@@ -178,7 +178,7 @@ def test_a_batch_that_nobody_answered_is_sent_again_as_it_was() -> None:
         acks.add(ack(3))
         await asyncio.sleep(1)
         times = [when for when, batch in desk.came if batch == [1, 2]]
-        assert times == pytest.approx([0.0, REPEAT_SECONDS])
+        assert times == pytest.approx([0.0, REPEAT_SECONDS_MIN])
         assert sorted(desk.answered) == [(number, Answer.ACCEPTED) for number in (1, 2, 3)]
 
     run(story)
@@ -309,5 +309,22 @@ def test_whatever_comes_leaves_once_in_order_and_in_time(
         for when, batch in desk.came:
             oldest = when - min(added[number] for number in batch)
             assert oldest <= max(ACK_DELAY_SECONDS, seconds) + 1e-6
+
+    run(story)
+
+
+def test_a_batch_whose_sending_others_cancelled_is_sent_again() -> None:
+    """As `asyncio.run` does with every task when a handler has stopped its loop."""
+
+    async def story() -> None:
+        desk = Desk(seconds=0.5)
+        acks = desk.batcher()
+        acks.add(ack(1))
+        await asyncio.sleep(0.1)
+        (sending,) = [task for task in asyncio.all_tasks() if task.get_name() == "shike:acks"]
+        sending.cancel()
+        acks.add(ack(2))
+        assert await acks.drain(5)
+        assert sorted(desk.answered) == [(1, Answer.ACCEPTED), (2, Answer.ACCEPTED)]
 
     run(story)

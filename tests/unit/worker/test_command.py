@@ -131,4 +131,4 @@ def test_a_program_learns_its_run_but_none_of_the_workers_settings(monkeypatch: 
 
 def test_a_run_without_a_schedule_has_an_empty_moment_and_its_own_key() -> None:
     told = environment(Command(argv=("x",)), context(Run(version=1, id=9, task="t", key="order-4")))
-    assert (told["SHIKE_MOMENT"], told["SHIKE_IDEMPOTENCY_KEY"]) == ("", "order-4")
+    assert (told["SHIKE_MOMENT"], told["SHIKE_IDEMPOTENCY_KEY"]) == ("", "order-4#9")

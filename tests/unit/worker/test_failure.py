@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from shike.bounds import ERROR_CHARS_MAX
+from shike.errors import CommandFailed
 from shike.worker.executor import HandlerFailed
 from shike.worker.failure import as_exception, describe
 
@@ -31,8 +32,23 @@ def test_of_a_long_failure_the_start_of_the_message_and_the_end_of_the_trace_are
     assert failure.traceback.rstrip().endswith("z")
 
 
+def test_of_a_program_what_it_printed_is_kept_and_none_of_our_frames() -> None:
+    error = CommandFailed("backup ended with exit status 3: full", status=3, stdout="three files\n", stderr="full\n")
+    failure = describe(raised(error))
+    assert failure.traceback == "three files\nfull\nbackup ended with exit status 3: full"
+    long = describe(CommandFailed("it failed", status=1, stdout="x" * 50_000, stderr="why\n"))
+    assert len(long.traceback) == ERROR_CHARS_MAX and long.traceback.endswith("x\nwhy\nit failed")
+
+
 def test_half_a_sign_in_a_message_can_be_written_down() -> None:
     assert describe(ValueError("a\ud800b")).error.encode() == b"ValueError: a\\ud800b"
+
+
+def test_a_message_with_nul_can_be_stored_on_every_server() -> None:
+    """PostgreSQL's texts cannot hold it: the run would be dead, its tries left unused and its error unknown."""
+    failure = describe(raised(ValueError("a\0b")))
+    assert failure.error == "ValueError: a\\x00b"
+    assert "\0" not in failure.traceback
 
 
 def test_an_error_that_cannot_be_printed_is_still_told() -> None:

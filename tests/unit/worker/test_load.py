@@ -80,6 +80,19 @@ def test_a_file_that_failed_is_imported_anew_when_it_was_mended(folder: Path) ->
     assert load_app("mended.py") == "mended at last"
 
 
+@pytest.mark.parametrize("error", ["SystemExit(4)", "BaseException('odd')"])
+def test_whatever_a_module_raises_is_told_as_a_failed_import(folder: Path, error: str) -> None:
+    (folder / "odd.py").write_text(f"raise {error}")
+    with pytest.raises(ImportFailed, match=f"{error.partition('(')[0]}: .*odd.py, line 1"):
+        load_app("odd.py")
+
+
+def test_ctrl_c_in_a_slow_import_stays_ctrl_c(folder: Path) -> None:
+    (folder / "slow.py").write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        load_app("slow.py")
+
+
 def test_what_is_not_an_app_is_refused() -> None:
     with pytest.raises(ImportFailed, match="'x:y' is a int, not a Shike app"):
         tasks_of(3, "x:y")

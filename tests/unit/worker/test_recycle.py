@@ -20,7 +20,7 @@ from shike.worker.recycle import Limits, rss_bytes, should_recycle
         (Limits(max_seconds=60.0), {"runs_done": 0, "age_seconds": 59.9}, ""),
         (Limits(max_seconds=60.0), {"runs_done": 0, "age_seconds": 60.0}, "60 s old"),
         (Limits(max_abandoned=2), {"runs_done": 0, "abandoned": 1}, ""),
-        (Limits(max_abandoned=2), {"runs_done": 0, "abandoned": 2}, "2 of its threads"),
+        (Limits(max_abandoned=2), {"runs_done": 0, "abandoned": 2}, "2 threads held"),
         (Limits(max_abandoned=0), {"runs_done": 10**9, "rss_bytes": 10**15, "age_seconds": 1e9, "abandoned": 999}, ""),
     ],
 )
@@ -34,7 +34,7 @@ def test_a_process_is_replaced_when_it_reaches_a_limit_and_not_before(
 
 @pytest.mark.parametrize("name", ["max_runs", "max_rss_bytes", "max_seconds", "max_abandoned"])
 def test_a_negative_limit_is_refused(name: str) -> None:
-    with pytest.raises(BadSetting):
+    with pytest.raises(BadSetting, match=f"^{name} = -1: "):
         Limits(**{name: -1})
 
 

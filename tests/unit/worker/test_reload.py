@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 from random import Random
 from types import ModuleType
 
 import pytest
 
-from shike.worker.reload import Watcher, changed, look, module_files
+from shike.worker.reload import Watcher, changed, look, module_files, sources, wait_for_edit
 from tests.sim.loop import SimLoop, simulate
 
 
@@ -101,3 +102,32 @@ def test_without_an_edit_nothing_is_told(tmp_path: Path) -> None:
 
     simulate(SimLoop(Random(0)), main)
     assert told == []
+
+
+@pytest.mark.parametrize("how", ["edited", "made", "removed"])
+def test_an_app_that_does_not_import_waits_for_any_change_of_a_source(tmp_path: Path, how: str) -> None:
+    broken = tmp_path / "shop" / "jobs.py"
+    module(broken)
+    before = look(sources(tmp_path))
+    waiting = threading.Thread(
+        target=wait_for_edit, args=(tmp_path, before), kwargs={"poll_seconds": 0, "settle_seconds": 0}
+    )
+    waiting.start()
+    module(tmp_path / ".venv" / "new.py")
+    waiting.join(0.1)
+    assert waiting.is_alive()
+    if how == "edited":
+        edit(broken)
+    elif how == "made":
+        module(tmp_path / "new.py")
+    else:
+        broken.unlink()
+    waiting.join(60)
+    assert not waiting.is_alive()
+
+
+def test_an_edit_before_the_waiting_began_is_not_missed(tmp_path: Path) -> None:
+    module(tmp_path / "jobs.py")
+    before = look(sources(tmp_path))
+    edit(tmp_path / "jobs.py")
+    wait_for_edit(tmp_path, before, poll_seconds=60, settle_seconds=0)

@@ -90,6 +90,9 @@ class World:
         self.store = WatchedStore(self.clock)
         self.tasks: dict[str, Definition] = {}
         self.ids: RunIds | None = None
+        self.dead: set[str] = set()
+        self.store.is_gone = self.dead.__contains__  # type: ignore[method-assign,assignment]
+        self.store.is_alive = lambda session: session not in self.dead  # type: ignore[method-assign]
 
     def task(self, handler: Callable[..., Any], **settings: Any) -> Callable[..., Any]:
         """Register a handler under its own name; `@world.task` or `world.task(f, timeout_seconds=1)`."""
@@ -139,9 +142,18 @@ class World:
         claim = Claim(session=session.id, number=1, wants=(Want(want, count, count),), tasks=frozenset([task]))
         granted = await MemoryStore.claim(self.store, claim)
         assert {one.run.id for one in granted.runs} == set(ids)
-        await dead.leave("killed")
-        await self.store.free(session.id, 10)
+        await self.kill(dead)
         return ids
+
+    async def kill(self, member: Member) -> None:
+        """Its process dies, which the store can prove; what it held is given back."""
+        assert member.session is not None and member._role is not None
+        session, member.session = member.session, None
+        await member._role.stop()
+        self.dead.add(session.id)
+        (seen,) = [one.beat for one in await self.store.sessions() if one.id == session.id]
+        assert await self.store.close_session(session.id, seen_beat=seen, reason="killed")
+        await self.store.free(session.id, 10)
 
     async def ended(self, run_id: int) -> Ended:
         """What became of a run that must be over."""
