@@ -10,6 +10,7 @@ from shike.cli import output
 from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.counted import counted
 
 HEADINGS = ("schedule", "moments", "what became of them", "holes", "doubles", "")
 
@@ -69,7 +70,7 @@ def _tell(report: Any) -> None:
         for one in report.schedules
     ]
     output.table(HEADINGS, rows, empty="no schedules")
-    total = sum(one.moments for one in report.schedules)
+    total = counted(sum(one.moments for one in report.schedules), "moment")
     span = f"{output.local(report.start)} to {output.local(report.end)}"
-    verdict = "nothing is lost" if report.sound else f"{report.holes:,} holes, {report.doubles:,} doubles"
-    print(f"{span}: {total:,} moments, {verdict}")
+    wrong = f"{counted(report.holes, 'hole')}, {counted(report.doubles, 'double')}"
+    print(f"{span}: {total}, {'nothing is lost' if report.sound else wrong}")

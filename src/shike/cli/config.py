@@ -8,6 +8,9 @@ from shike.cli import output
 from shike.cli.root import FINE
 from shike.cli.where import ANYWHERE, Where
 from shike.settings import MEANING, shown
+from shike.store.opening import without_secrets
+
+URLS = ("store", "history_url", "waker")  # which may hold a password
 
 app = App(name="config", help="Show the settings and where each comes from.")
 
@@ -16,11 +19,11 @@ app = App(name="config", help="Show the settings and where each comes from.")
 def show(*, where: Where = ANYWHERE) -> int:
     """Every setting: value, origin, meaning. File < environment < flag."""
     loaded = where.settings()
-    rows = [(name, shown(getattr(loaded.settings, name)), loaded.origins[name], MEANING[name]) for name in MEANING]
+    values = {name: getattr(loaded.settings, name) for name in MEANING}
+    values |= {name: without_secrets(values[name]) for name in URLS if values[name]}
+    rows = [(name, shown(values[name]), loaded.origins[name], MEANING[name]) for name in MEANING]
     if where.json:
-        output.as_json(
-            {name: {"value": getattr(loaded.settings, name), "origin": loaded.origins[name]} for name in MEANING}
-        )
+        output.as_json({name: {"value": values[name], "origin": loaded.origins[name]} for name in MEANING})
     else:
         output.table(("setting", "value", "origin", "meaning"), rows)
     return FINE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -14,9 +15,10 @@ from shike.cli import output
 from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
 from shike.clock import MICROS, SystemClock, to_datetime, to_micros
-from shike.errors import BadInput
+from shike.errors import BadInput, CronError
 from shike.trigger import DST, Cron, Disabled, Lang
 from shike.trigger import cron as cron_of
+from shike.trigger.cron_parse import Seconds
 from shike.trigger.zone import zone
 
 YEAR_SECONDS = 366 * 86_400
@@ -38,7 +40,7 @@ def cron(
     *,
     tz: Annotated[str, Parameter(help="Time zone, such as Asia/Shanghai.")] = "UTC",
     next_: Annotated[int, Parameter(name="--next", help="How many moments to list.")] = 5,
-    seconds: Annotated[Literal["none", "first", "last"], Parameter(help="Where the seconds stand.")] = "none",
+    seconds: Annotated[Seconds, Parameter(help="Where the seconds stand.")] = "none",
     dst: Annotated[DST, Parameter(help="Policy for the days when the clock is set.")] = DST.VIXIE,
     lang: Annotated[Lang, Parameter(help="Of the plain words.")] = "en",
     after: Annotated[str, Parameter(help="List from this time on.")] = "now",
@@ -48,7 +50,7 @@ def cron(
     """Explain a cron expression. Exit code 1 if a change of the clock within a year touches its times."""
     if not 0 <= next_ <= BETWEEN_MOMENTS:
         raise BadInput(f"--next {next_}: between 0 and {BETWEEN_MOMENTS:,}")
-    trigger = cron_of(expression, tz=tz, seconds=seconds, dst=dst, seed=expression)
+    trigger = _read(expression, tz=tz, seconds=seconds, dst=dst)
     start = SystemClock().wall() if after == "now" else to_micros(when(after))
     moments = _following(trigger, start, next_)
     found = changes(trigger, start) if isinstance(trigger, Cron) else []
@@ -56,12 +58,21 @@ def cron(
         output.as_json({"expression": expression, "words": trigger.describe(lang), "next": moments, "changes": found})
         return FOUND if found else FINE
     print(trigger.describe(lang))
-    shown = ZoneInfo(tz)
+    shown = ZoneInfo(zone(tz).name)
     for at in moments:
         print(f"  {at.astimezone(shown).isoformat(' ')}  {at.astimezone(shown):%a}")
     for change in found:
         print(f"{change.at.astimezone(shown).isoformat(' ')}: {change.words}")
     return FOUND if found else FINE
+
+
+def _read(expression: str, *, tz: str, seconds: Seconds, dst: DST) -> Cron | Disabled:
+    """The trigger; what an error advises to Python callers is an option here."""
+    try:
+        return cron_of(expression, tz=tz, seconds=seconds, dst=dst, seed=expression)
+    except CronError as error:
+        words = re.sub(r"seconds='(\w+)'", r"--seconds \1", str(error))
+        raise CronError(words, expression=error.expression, field=error.field) from error
 
 
 def _following(trigger: Cron | Disabled, start: int, count: int) -> list[datetime]:
@@ -104,12 +115,12 @@ def _change(trigger: Cron, at: int, shift: int) -> Change | None:
         offset = zone(trigger.tz).span(at).offset - shift
         touched = skipped.count((at + offset) * MICROS, (at + offset + shift) * MICROS).moments
         runs = trigger.matches(at * MICROS) and not Cron(trigger.expression, dst=DST.SKIP, **name).matches(at * MICROS)  # type: ignore[arg-type]
-        rule = "they run once, when it ends" if runs else "these are left out"
+        rule = "what it skips runs once, when it ends" if runs else "what it skips is left out"
         words = f"the clock jumps {shift // 60} minutes ahead over {touched} of its times; {rule}"
     else:
         touched = Cron(trigger.expression, dst=DST.TWICE, **name).count(*stretch).moments  # type: ignore[arg-type]
         twice = trigger.count(*stretch).moments
-        rule = "they run both times" if twice else "they run the first time only"
+        rule = "what comes twice runs both times" if twice else "what comes twice runs the first time only"
         words = f"the clock goes {-shift // 60} minutes back and shows {touched} of its times again; {rule}"
     if not touched:
         return None

@@ -15,6 +15,7 @@ from shike.cli.root import FINE, FOUND
 from shike.cli.up import Serving
 from shike.cli.zone import local_zone
 from shike.clock import SystemClock, to_datetime
+from shike.counted import counted
 from shike.crontab import CronEntry, Crontab, names, read
 from shike.errors import BadInput, CrontabError
 from shike.trigger import DST, Lang
@@ -117,10 +118,13 @@ def _show(found: Crontab, options: Options) -> None:
         ]
         output.table(shown, cells, empty="no entries")
     else:
-        print(f"{len(rows)} entries can be read, {len(found.problems)} lines cannot")
+        lines = counted(len(found.problems), "line")
+        print(f"{counted(len(rows), 'entry', 'entries')} can be read, {lines} cannot")
 
 
 def _run(entries: list[CronEntry], options: Options) -> int:
+    from msgspec.structs import replace
+
     from shike.cli.crontab_app import app_of
     from shike.cli.serve import Service, serve
     from shike.settings import store_url
@@ -128,6 +132,7 @@ def _run(entries: list[CronEntry], options: Options) -> int:
 
     flags: dict[str, object] = {"lease_seconds": options.lease_seconds, "log_level": options.log_level}
     loaded = options.settings(**flags, slots=options.slots, allow_commands=True, processes=0)
+    loaded = replace(loaded, settings=replace(loaded.settings, app="", queues=()))  # they speak of another app
     app, begin = app_of(
         list(names(entries)),
         store=store_url(loaded),

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from shike.cli import output
 from shike.cli.root import FINE, FOUND
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.counted import counted
 from shike.errors import BadInput
 from shike.operate import dead
 from shike.operate.runs import run_id_of
@@ -54,7 +55,8 @@ def replay(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANY
     else:
         for old, new in done.replayed.items():
             print(f"{old} runs again as {new}")
-        print(f"{len(done.replayed)} replayed, {len(done.before)} had been replayed before")
+        before = f", {len(done.before):,} replayed before" if done.before else ""
+        print(f"{counted(len(done.replayed), 'dead letter')} replayed{before}")
     return FINE
 
 
@@ -71,7 +73,7 @@ def drop(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANYWH
     if where.json:
         output.as_json({"dropped": count})
     else:
-        print(f"{count} dropped")
+        print(f"{counted(count, 'dead letter')} dropped")
     return FINE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -22,14 +23,25 @@ COMMANDS: Final = {  # in the order in which the help shows them
     "up": ("shike.cli.up:up", "Schedule and work, in this one process."),
     "scheduler": ("shike.cli.up:scheduler", "Only plan, wake and rescue; workers run elsewhere."),
     "worker": ("shike.cli.up:worker", "Only work; schedulers run elsewhere."),
+    "server": ("shike.cli.http:server", "Only answer HTTP: the REST API; schedulers and workers run elsewhere."),
+    "keys": ("shike.cli.keys:app", "Make, list, rotate and revoke access keys of the REST API."),
     "submit": ("shike.cli.submit:submit", "Store one run of a task."),
     "runs": ("shike.cli.runs:app", "List, show, cancel, retry, move and follow runs."),
+    "explain": ("shike.cli.explain:explain", "Tell why a run went to its worker, or why it waits."),
+    "approvals": ("shike.cli.approvals:app", "List what waits for a person's approval; approve or refuse it."),
     "schedules": ("shike.cli.schedules:app", "List, pause, resume, backfill, simulate and delete schedules."),
     "dead": ("shike.cli.dead:app", "List, replay and drop dead letters."),
     "queues": ("shike.cli.queues:app", "List, pause and resume queues."),
+    "nodes": ("shike.cli.nodes:nodes", "Show nodes, their buckets and how late they are; and why buckets changed."),
     "cron": ("shike.cli.cron:cron", "Explain a cron expression and list its next moments."),
     "crontab": ("shike.cli.crontab:crontab", "Run an existing crontab, with history and overlap protection."),
     "audit": ("shike.cli.audit:audit", "Prove what became of every planned moment."),
+    "outbox": ("shike.cli.outbox:app", "Hand over runs from an application's own database."),
+    "move": ("shike.cli.move:move", "Take a live store to another one, of the same kind or another."),
+    "export": ("shike.cli.archive:export", "Write all that a store holds to a file, while it lives."),
+    "import": ("shike.cli.archive:import_", "Fill an empty store from an exported file."),
+    "rail": ("shike.cli.rail:app", "Read a railway's timetable, search it, and sell its seats."),
+    "bench": ("shike.cli.bench:app", "Compare ways of keeping timers, of waking up, and of choosing workers."),
     "config": ("shike.cli.config:app", "Show the settings and where each comes from."),
     "doctor": ("shike.cli.doctor:doctor", "Look for trouble: the store, the clock, processes, settings."),
 }
@@ -55,6 +67,7 @@ def make_app() -> App:
 
 def run(tokens: Sequence[str]) -> int:
     """Run one command. Errors become one sentence on stderr; with --debug the traceback follows."""
+    logging.getLogger("asyncio").addFilter(_is_news)
     try:
         code = make_app()(list(tokens))
         sys.stdout.flush()
@@ -68,6 +81,14 @@ def run(tokens: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
     return code if isinstance(code, int) else FINE
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not the lost connections that a driver forgot in futures of its own: the command tells in a sentence what became
+    of it."""
+    error = record.exc_info[1] if record.exc_info else None
+    is_a_drivers = isinstance(error, ConnectionError) or type(error).__module__.startswith("asyncpg")
+    return not (is_a_drivers and record.getMessage().startswith("Future exception was never retrieved"))
 
 
 def _code_of(error: ShikeError) -> int:

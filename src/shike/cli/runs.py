@@ -11,9 +11,10 @@ from shike.cli import output
 from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.counted import counted
 from shike.errors import BadInput
 from shike.model import State
-from shike.operate import runs
+from shike.operate import graphs, runs
 from shike.operate.facts import RunFacts
 from shike.operate.runs import run_id_of
 from shike.store.base import RunFilter
@@ -63,7 +64,7 @@ def list_(
 
 @app.command
 def show(run_id: str, /, *, where: Where = ANYWHERE) -> int:
-    """One run: what it is, and its life as a timeline. Exit code 1 if it ended without success."""
+    """One run: what it is, its life as a timeline, and where it failed. Exit code 1 if it ended without success."""
     number = run_id_of(run_id)
     run, steps = at_desk(where, lambda desk: runs.show(desk.client, number))
     if where.json:
@@ -74,15 +75,25 @@ def show(run_id: str, /, *, where: Where = ANYWHERE) -> int:
         output.table(
             ("when", "what", ""), [(output.local(step.at, parts=True), step.what, step.words) for step in steps]
         )
+        if run.traceback:
+            print(f"\n{run.traceback.rstrip()}")
     return FOUND if run.state in ("DEAD", "CANCELLED", "SKIPPED") else FINE
 
 
 @app.command
 def cancel(
-    run_id: str, /, *, reason: Annotated[str, Parameter(help="Why.")] = "cancelled by request", where: Where = ANYWHERE
+    run_id: str,
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why.")] = "cancelled by request",
+    graph: Annotated[bool, Parameter(help="The whole graph that the run belongs to.", negative="")] = False,
+    where: Where = ANYWHERE,
 ) -> int:
     """Take a run back; where it runs already, ask it to stop."""
     number = run_id_of(run_id)
+    if graph:
+        count = at_desk(where, lambda desk: graphs.cancel(desk.client, number, reason))
+        return _say(where, run_id, "ACCEPTED", f"and its graph cancelled: {counted(count, 'run')} taken back or asked")
     answer = at_desk(where, lambda desk: runs.cancel(desk.client, number, reason))
     words = "asked to stop; its worker says how it ended" if answer is Answer.ASKED else "cancelled"
     return _say(where, run_id, answer.name, words)

@@ -10,6 +10,7 @@ from shike.cli import output
 from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.counted import counted
 from shike.model import Planned
 from shike.operate import backfill as backfilling
 from shike.operate import schedules
@@ -99,7 +100,8 @@ def backfill(
         output.as_json(done)
         return FINE
     verb = "would run" if dry_run else "run now, after all other work"
-    print(f"{done.schedule}: {done.moments:,} moments, {done.left_out:,} have a run already, {done.to_run:,} {verb}")
+    verb = f"{verb}, {done.left_out:,} had a run already" if done.left_out else verb
+    print(f"{done.schedule}: {counted(done.moments, 'moment')}: {done.to_run:,} {verb}")
     if done.over_limit:
         print(f"{done.over_limit:,} more are left for the next backfill (--limit {limit:,})")
     return FINE

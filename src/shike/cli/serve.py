@@ -10,19 +10,25 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from shike.bounds import KILL_GRACE_SECONDS, LEASE_SECONDS
 from shike.cli.live import Screen
 from shike.cli.logs import start_logging
 from shike.cli.status import Status
-from shike.cli.where import served
+from shike.cli.where import load_app, served
+from shike.ending import ECHO_SECONDS, SIGNALS
+from shike.errors import ImportFailed, StoreLost, StoreMoved
 from shike.settings import Loaded
+from shike.store.opening import may_be_opened, without_secrets
 
 if TYPE_CHECKING:
     from shike.app import Shike
+    from shike.cli.http import Facade
     from shike.engine import Engine, Roles
     from shike.model import Executor
+    from shike.scheduler.waker import Waker
+    from shike.server.serving import Front
     from shike.worker.executor import Pool
     from shike.worker.recycle import Limits
     from shike.worker.reload import Watcher
@@ -31,7 +37,6 @@ log = logging.getLogger("shike")
 
 DAY_SECONDS = 86_400.0
 LOOK_SECONDS = 0.5
-ECHO_SECONDS = 1.0  # `make` and `timeout` signal their child and its group: the same wish, heard twice
 
 
 class Service:
@@ -61,33 +66,42 @@ class Service:
         self._drain = drain
         self._as_json = as_json
         self._begin = begin
+        self._answers = scheduler and worker and not drain and begin is None
         self._stopped = asyncio.Event()
         self._again = False
         self._signalled_at = 0.0
+        self._gone: StoreMoved | StoreLost | None = None
 
     async def run(self) -> bool:
         """Until a signal, a limit or an edit."""
         start_logging(self._loaded.settings.log_level, as_json=self._as_json)
         self._watch_signals()
+        facade = self._facade()
         status = Status(self._app)
         settings = self._loaded.settings
         try:
             async with self._app.running(self._roles(), pools=self._pools()) as engine:
+                engine.member.on_gone.append(self._follow)
                 await status.attach(engine, await self._app.client.store(), settings.slots if self._worker else 0)
                 if self._begin is not None:
                     await self._begin()
+                front = await self._front(facade)
                 screen = Screen(status, plain=self._plain, as_json=self._as_json, title=self._title())
                 watchers = [asyncio.create_task(work) for work in self._watchers(engine, screen)]
                 try:
                     await self._stopped.wait()
                 finally:
+                    if front is not None:
+                        await front.stop()
                     for watcher in watchers:
                         watcher.cancel()
                     await asyncio.gather(*watchers, return_exceptions=True)
-                log.info("stopping: what runs may finish, what has not begun is given back (again: stop at once)")
+                log.info("stopping: what runs may finish, the rest is given back (again: at once)")
         finally:
             await self._app.client.close()
         log.info("stopped after %s", status.total_words())
+        if self._gone is not None and not self._again:
+            raise self._gone
         return self._again
 
     def stop(self, why: str, *, again: bool = False) -> None:
@@ -97,27 +111,75 @@ class Service:
             self._again = again
             self._stopped.set()
 
+    def _follow(self, error: StoreMoved | StoreLost) -> None:
+        """The store was moved away: start anew on the new one, where its address is all that is needed; else stop. It
+        was lost: start anew on what is there now."""
+        if self._stopped.is_set():
+            return
+        self._gone = error
+        if isinstance(error, StoreLost):
+            log.error("%s", error)
+            self.stop("starting anew: the store is another one", again=not self._drain)
+            return
+        follows = self._loaded.origins["store"] != "--store" and may_be_opened(error.to)
+        if follows:
+            os.environ["SHIKE_STORE"] = error.to
+        self.stop(f"the store was moved to {error.to}{': starting anew there' if follows else ''}", again=follows)
+
     # ------------------------------------------------------------ what it is made of
 
     def _roles(self) -> Roles:
         from shike.engine import Roles
         from shike.scheduler.janitor import retention
+        from shike.scheduler.preset import PRESETS
 
         settings = self._loaded.settings
+        queues = served(self._loaded, self._app)
+        if self._worker and (unknown := [share.name for share in queues if share.name not in self._app.queues]):
+            log.warning(
+                "nothing in the app names queue %s; it has: %s", ", ".join(unknown), ", ".join(self._app.queues)
+            )
         lease_seconds = settings.lease_seconds if self._loaded.given("lease_seconds") else LEASE_SECONDS
         return Roles(
             scheduler=self._scheduler,
             worker=self._worker,
             slots=settings.slots,
-            queues=served(self._loaded, self._app),
+            queues=queues,
+            tags=settings.tags,
+            weight=settings.weight,
             lease_seconds=lease_seconds,
             runs_max=self._limits.max_runs,
+            preset=PRESETS[settings.preset],
+            waker=self._waker(),
             keep=retention(
                 settings.history_success_days * DAY_SECONDS,
                 settings.history_dead_days * DAY_SECONDS,
                 lease_seconds,
             ),
         )
+
+    def _waker(self) -> Waker | None:
+        from shike.connect import BrokerWaker
+
+        settings = self._loaded.settings
+        if not settings.waker or not self._scheduler:
+            return None
+        return BrokerWaker(settings.waker, namespace=self._app.namespace)
+
+    def _facade(self) -> Facade | None:
+        """The API, where this process does everything and the extra is installed; made before anything runs."""
+        if not self._answers:
+            return None
+        from shike.cli.http import facade_beside  # others need none of it
+
+        return facade_beside(self._app, self._loaded)
+
+    async def _front(self, facade: Facade | None) -> Front | None:
+        if facade is None:
+            return None
+        from shike.cli.http import front_beside
+
+        return await front_beside(facade, self._loaded)
 
     def _pools(self) -> dict[Executor, Pool]:
         from shike.worker.load import located
@@ -132,12 +194,13 @@ class Service:
             app_path=located(settings.app),  # a handler may change the folder that it is relative to
             processes=settings.processes,
             allow_commands=settings.allow_commands,
+            allow_http=settings.allow_http,
         )
 
     def _title(self) -> str:
         what = {(True, True): "up", (True, False): "scheduler", (False, True): "worker"}
         name = self._loaded.settings.app or self._app.name or "app"
-        return f"shike {what[self._scheduler, self._worker]} · {name} · {self._app.store_url}"
+        return f"shike {what[self._scheduler, self._worker]} · {name} · {without_secrets(self._app.store_url)}"
 
     # ------------------------------------------------------------ what ends it
 
@@ -177,7 +240,7 @@ class Service:
 
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self._signalled, number)
 
     def _signalled(self, number: signal.Signals) -> None:
@@ -211,7 +274,20 @@ def _leave(again: bool) -> None:
     os._exit(os.EX_OK)
 
 
-def start_anew() -> None:
+def load_or_wait(loaded: Loaded) -> Shike:
+    """The app; with --reload one that does not import is a half-done edit: tell it, wait for the next, start anew."""
+    from shike.worker.reload import look, sources, wait_for_edit
+
+    before = look(sources(Path.cwd()))  # what is edited while it is imported is an edit
+    try:
+        return load_app(loaded)
+    except ImportFailed as error:
+        print(f"shike: {error}; waiting for an edit", file=sys.stderr, flush=True)
+        wait_for_edit(Path.cwd(), before)
+        start_anew()
+
+
+def start_anew() -> NoReturn:
     """Replace this process by a fresh one with the same words: all memory is given back, the pid stays."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -9,10 +9,11 @@ import msgspec
 from cyclopts import Parameter
 
 from shike.cli import output
-from shike.cli.root import FINE
+from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk, served
-from shike.errors import BadInput
+from shike.errors import BadInput, RunFailed, WaitTimeout
+from shike.trigger.duration import parse_duration
 
 
 def submit(
@@ -22,8 +23,8 @@ def submit(
     args: Annotated[str, Parameter(help="All arguments as a JSON object, or a list of positional ones.")] = "",
     at: Annotated[str, Parameter(help="Due at this time.")] = "",
     in_: Annotated[str, Parameter(name="--in", help="Due so long from now, such as 10m.")] = "",
-    key: Annotated[str, Parameter(help="Business key: a second submit with it stores nothing.")] = "",
-    queue: Annotated[str, Parameter(help="Another queue than the task's.")] = "",
+    key: Annotated[str | None, Parameter(help="Business key: a second submit with it stores nothing.")] = None,
+    queue: Annotated[str | None, Parameter(help="Another queue than the task's.")] = None,
     band: Annotated[int | None, Parameter(help="Priority band: 0 first … 7.")] = None,
     wait: Annotated[str, Parameter(help="Wait so long for the result, such as 30s.")] = "",
     where: Where = ANYWHERE,
@@ -36,23 +37,33 @@ def submit(
     if at and in_:
         raise BadInput("--at and --in exclude each other")
     positional, named = _arguments(args, words)
+    parse_duration(wait or 0)  # before anything is stored
 
     async def work(desk: Desk) -> dict[str, Any]:
         assert desk.app is not None
-        chosen = desk.app.find_task(task).options(key=key or None, queue=queue or None, band=band)
+        chosen = desk.app.find_task(task).options(key=key, queue=queue, band=band)
         chosen = chosen.at(when(at)) if at else chosen.in_(in_) if in_ else chosen
         handle = await chosen.submit(*positional, **named)
         answer: dict[str, Any] = {"run": handle.id, "fresh": handle.fresh}
         if queue and queue not in [share.name for share in served(desk.loaded, desk.app)]:
             print(f"note: nothing in the app names queue {queue}; a worker serves it if --queues does", file=sys.stderr)
-        if wait:
-            answer["result"] = await handle.wait(wait)
+        try:
+            if wait:
+                answer["result"] = await handle.wait(wait)
+        except RunFailed as failed:
+            if not where.json:
+                raise
+            answer |= {"state": failed.state, "reason": failed.reason}
+        except WaitTimeout as waited:
+            if not where.json:
+                raise
+            answer |= {"reason": str(waited)}
         return answer
 
     answer = at_desk(where, work, needs_app=True)
     if where.json:
         output.as_json(answer)
-        return FINE
+        return FOUND if "reason" in answer else FINE
     print(f"run {answer['run']}" + ("" if answer["fresh"] else " was there before, under the same key"))
     if wait:
         print(msgspec.json.encode(answer["result"], enc_hook=str).decode())

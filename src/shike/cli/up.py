@@ -31,20 +31,36 @@ class Working(Serving):
     queues: Annotated[
         str | None, Parameter(help="mail,gpu:1,bulk:10*0.5 (name:limit*weight); else all of the app.")
     ] = None
+    tags: Annotated[str | None, Parameter(help="gpu,eu-west: what routes may ask for.")] = None
+    weight: Annotated[float | None, Parameter(help="Against other workers, where routes weigh them.")] = None
     threads: Annotated[int | None, Parameter(help="Threads for handlers that are not async.")] = None
     processes: Annotated[int | None, Parameter(help="Child processes for handlers that ask for one.")] = None
     allow_commands: Annotated[bool | None, Parameter(help="Allow command tasks to start programs.")] = None
+    allow_http: Annotated[str | None, Parameter(help="Allow HTTP tasks to call these: public,executor.local:8080.")] = (
+        None
+    )
     reload: Annotated[bool, Parameter(help="Start anew when the app's files change.", negative="")] = False
     max_runs: Annotated[int, Parameter(help="Start anew after so many runs; 0: never.")] = 0
     max_rss: Annotated[str, Parameter(help="Start anew above so much memory, such as 500M.")] = ""
 
 
-def up(app: str | None = None, /, *, options: Working | None = None) -> int:
-    """Schedule and work, in this one process, until SIGTERM or Ctrl-C; a second one stops at once.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Everything(Working):
+    """Options of `up`."""
 
-    APP is module:attribute or file.py; else the setting `app`.
+    server: Annotated[bool | None, Parameter(help="Answer HTTP as well, where the extra is installed.")] = None
+    host: Annotated[str | None, Parameter(help="Address of the server.")] = None
+    port: Annotated[int | None, Parameter(help="Port of the server; 0: any that is free.")] = None
+
+
+def up(app: str | None = None, /, *, options: Everything | None = None) -> int:
+    """Schedule, work and answer HTTP, in this one process, until SIGTERM or Ctrl-C; a second one stops at once.
+
+    APP is module:attribute or file.py; else the setting `app`. The API (where `shike[server]` is installed) is for this
+    machine alone, unless told otherwise; the first start makes an access key and shows it.
     """
-    return _serve(options or Working(), app, scheduler=True, worker=True)
+    return _serve(options or Everything(), app, scheduler=True, worker=True)
 
 
 def scheduler(app: str | None = None, /, *, options: Serving | None = None) -> int:
@@ -58,20 +74,22 @@ def worker(app: str | None = None, /, *, options: Working | None = None) -> int:
 
 
 def _serve(options: Serving, app_path: str | None, *, scheduler: bool, worker: bool) -> int:
-    from shike.cli.serve import Service, serve
+    from shike.cli.serve import Service, load_or_wait, serve
     from shike.cli.size import parse_size
     from shike.worker.recycle import Limits
 
     flags: dict[str, object] = {"lease_seconds": options.lease_seconds, "log_level": options.log_level}
     limits, reload = Limits(), False
     if isinstance(options, Working):
-        flags |= {name: getattr(options, name) for name in ("slots", "queues", "threads", "processes")}
-        flags["allow_commands"] = options.allow_commands
+        names = ("slots", "queues", "tags", "weight", "threads", "processes", "allow_commands", "allow_http")
+        flags |= {name: getattr(options, name) for name in names}
         limits = Limits(max_runs=options.max_runs, max_rss_bytes=parse_size(options.max_rss))
         reload = options.reload
+    if isinstance(options, Everything):
+        flags |= {"server": options.server, "host": options.host, "port": options.port}
     loaded = options.settings(**flags, **({"app": app_path} if app_path else {}))
     service = Service(
-        load_app(loaded),
+        load_or_wait(loaded) if reload else load_app(loaded),
         loaded,
         scheduler=scheduler,
         worker=worker,

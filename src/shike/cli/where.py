@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from cyclopts import Parameter
 
 from shike.errors import BadInput, ImportFailed, StoreUnavailable, UnknownTask
-from shike.settings import Loaded, load, store_url
+from shike.settings import Loaded, load, store_url, with_settings
 
 if TYPE_CHECKING:
     from shike.app import Shike
@@ -64,14 +64,15 @@ class Desk:
             return task
 
 
-def at_desk(where: Where, work: Callable[[Desk], Awaitable[T]], *, needs_app: bool = False) -> T:
-    """Open the store, do the work, close it again. Raises `StoreUnavailable` where there is no store yet."""
+def at_desk(where: Where, work: Callable[[Desk], Awaitable[T]], *, needs_app: bool = False, makes: bool = False) -> T:
+    """Open the store, do the work, close it again. Raises `StoreUnavailable` where there is no store yet, unless this
+    command `makes` one."""
 
     async def run() -> T:
         loaded = where.settings()
         app = load_app(loaded) if needs_app or (loaded.settings.app and not loaded.given("store")) else None
-        client = app.client if app is not None else _client(loaded)
-        _refuse_missing(app.store_url if app is not None else store_url(loaded), makes=needs_app)
+        client = app.client if app is not None else client_of(loaded)
+        refuse_missing(app.store_url if app is not None else store_url(loaded), makes=needs_app or makes)
         try:
             store = await client.settle_here()
             return await work(Desk(loaded, client, store, app))
@@ -90,7 +91,7 @@ def load_app(loaded: Loaded) -> Shike:
 
     name = loaded.settings.app
     if not name:
-        raise BadInput("which app? name it (module:attribute or file.py), or set app in shike.toml or SHIKE_APP")
+        raise BadInput("which app? name it (--app shop.py or module:app), or set SHIKE_APP, or app in shike.toml")
     for key, value in loaded.settings.values.items():
         os.environ.setdefault(key, value)  # where `${NAME}` in a schedule is looked up, in child processes too
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
@@ -99,8 +100,9 @@ def load_app(loaded: Loaded) -> Shike:
     tasks_of(app, name)
     if loaded.given("store"):
         app.use(store=store_url(loaded))
-    elif loaded.given("synchronous"):
-        app.use(store=_with_synchronous(app.store_url, loaded))
+    elif loaded.given("synchronous") or loaded.given("history_url"):
+        app.use(store=with_settings(app.store_url, loaded))
+    app.use(virtual_buckets=_virtual_buckets(loaded))
     if loaded.given("namespace"):
         app.use(namespace=loaded.settings.namespace)
     return app  # type: ignore[no-any-return]
@@ -110,20 +112,18 @@ def served(loaded: Loaded, app: Shike) -> tuple[QueueShare, ...]:
     """What a worker was asked to serve; else every queue that the app knows of, so that nothing waits for nobody."""
     from shike.worker.claims import QueueShare
 
-    named = loaded.settings.queues
-    if not named:
-        known = [task.queue for task in app.tasks.values()] + [one.queue for one in app.schedules]
-        named = tuple(dict.fromkeys(["default", *known]))
-    return tuple(QueueShare.parse(text) for text in named)
+    return tuple(QueueShare.parse(text) for text in loaded.settings.queues or app.queues)
 
 
-def _with_synchronous(url: str, loaded: Loaded) -> str:
-    from msgspec.structs import replace
+def _virtual_buckets(loaded: Loaded) -> int | None:
+    """What a preset that somebody chose asks for; None: whatever the store has."""
+    from shike.scheduler.preset import PRESETS
 
-    return store_url(replace(loaded, settings=replace(loaded.settings, store=url)))
+    return PRESETS[loaded.settings.preset].virtual_buckets if loaded.given("preset") else None
 
 
-def _client(loaded: Loaded) -> Client:
+def client_of(loaded: Loaded) -> Client:
+    """A client of the store that the settings name, without an app."""
     from shike.client import Client
     from shike.runtime import Runtime
     from shike.store.codec import Plain
@@ -131,17 +131,21 @@ def _client(loaded: Loaded) -> Client:
 
     runtime = Runtime()
     url, namespace = store_url(loaded), loaded.settings.namespace
-    return Client(lambda: open_store(url, namespace=namespace, clock=runtime.clock), runtime, Plain())
+    buckets = _virtual_buckets(loaded)
+    return Client(
+        lambda: open_store(url, namespace=namespace, clock=runtime.clock, virtual_buckets=buckets), runtime, Plain()
+    )
 
 
-def _refuse_missing(url: str, *, makes: bool) -> None:
+def refuse_missing(url: str, *, makes: bool) -> None:
     """To look at what is not there must not make an empty store that hides a wrong path."""
-    if url.startswith("memory:") and not makes:
-        raise StoreUnavailable("memory:// lives inside one process and cannot be looked at from another one")
+    if url.startswith("memory:"):
+        raise StoreUnavailable("memory:// lives inside one process and cannot be reached from another one")
     if url.startswith("sqlite:") and not makes:
+        from shike.store.opening import without_buckets
         from shike.store.sqlite.options import parse
 
-        path = parse(url).path
+        path = parse(without_buckets(url)[0]).path
         if not path.exists():
             raise StoreUnavailable(
                 f"there is no store at {path} yet; start one with `shike up`, or name it with --store or SHIKE_STORE"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,14 @@ import pytest
 from shike.cli.times import when
 from shike.errors import BadTime
 from tests.unit.cli.conftest import Shell
+
+HASTY = """from shike import Shike
+app = Shike()
+@app.task
+def report(day: str) -> None: ...
+
+app.schedule(report, cron="0 9 * * *")
+"""
 
 
 @pytest.mark.parametrize(
@@ -24,14 +33,18 @@ from tests.unit.cli.conftest import Shell
         (("runs", "show", "x"), 2, "no run id"),
         (("runs", "list"), 3, "no store at shike.db yet"),
         (("runs", "list", "--store", "memory://"), 3, "inside one process"),
+        (("submit", "pay", "order=1", "--app", "shop.py", "--store", "memory://"), 3, "inside one process"),
         (("runs", "list", "--store", "oracle://x"), 3, "oracle"),
         (("runs", "list", "--store", "shike.db"), 3, "not a store URL"),
         (("dead", "replay"), 2, "say which"),
         (("dead", "drop", "5", "--all"), 2, "say which"),
         (("up",), 2, "which app?"),
+        (("up", "hasty.py"), 2, "give its arguments: app.schedule(task.bind(…), …) (hasty.py, line 6)"),
         (("up", "nowhere:app"), 2, "'nowhere' does not import: ModuleNotFoundError"),
         (("up", "gone.py"), 2, "no file 'gone.py'"),
         (("up", "shop.py", "--queues", "mail:many"), 2, "--queues"),
+        (("up", "shop.py", "--queues", "mail:0"), 2, "a limit is at least 1"),
+        (("up", "shop.py", "--max-runs", "-1"), 2, "max_runs = -1: a limit cannot be negative"),
         (("up", "shop.py", "--slots", "0"), 2, "--slots: slots = 0"),
         (("up", "shop.py", "--max-rss", "lots"), 2, "no size"),
         (("submit", "pay", "order=5"), 2, "which app?"),
@@ -44,6 +57,7 @@ def test_a_mistake_is_told_in_one_sentence(shell: Shell, words: tuple[str, ...],
     from tests.unit.cli.conftest import SHOP
 
     Path("shop.py").write_text(SHOP)
+    Path("hasty.py").write_text(HASTY)
     answer = shell(*words)
     assert answer.code == code
     assert answer.out == ""
@@ -68,6 +82,9 @@ def test_a_mistake_is_told_in_one_sentence(shell: Shell, words: tuple[str, ...],
         (("pay", "order=1", "--at", "now", "--in", "5s"), "exclude each other"),
         (("pay", "order=1", "--band", "8"), "band"),
         (("pay", "note=\ud800", "order=1"), "JSON"),
+        (("pay", "order=1", "--wait", "soon"), "length of time"),
+        (("pay", "order=1", "--key", ""), "a business key is a text that is not empty"),
+        (("pay", "order=1", "--queue", ""), "a queue needs a name"),
     ],
 )
 def test_what_does_not_fit_a_task_is_refused_at_submit(
@@ -100,6 +117,19 @@ def test_a_file_of_another_program_is_left_alone(shell: Shell, folder: Path) -> 
     assert shell("runs", "list", "--store", "sqlite:///noise.db").code == 3
 
 
+def test_the_doctor_tells_of_a_file_that_cannot_be_looked_through(shell: Shell, shop: Path) -> None:
+    for order in range(9):
+        shell("submit", "pay", f"order={order}", "--in", "1h")
+    with closing(sqlite3.connect(shop / "shop.db")) as connection:
+        connection.execute("pragma wal_checkpoint(truncate)")
+    with (shop / "shop.db").open("r+b") as file:
+        file.seek(3 * 4096)
+        file.write(b"\xff" * 6 * 4096)
+    answer = shell("doctor")
+    assert answer.code in (1, 3)
+    assert "damaged" in answer.out + answer.err and "malformed" in answer.out + answer.err
+
+
 def test_debug_adds_the_traceback(shell: Shell) -> None:
     assert "Traceback" in shell("runs", "show", "x", "--debug").err
 
@@ -108,6 +138,26 @@ def test_a_failed_wait_is_exit_code_one(shell: Shell, shop: Path) -> None:
     answer = shell("submit", "pay", "order=1", "--wait", "0.01s")
     assert answer.code == 1
     assert "it goes on" in answer.err
+    told = shell("submit", "pay", "order=1", "--wait", "0.01s", "--json")
+    assert (told.code, told.json["fresh"]) == (1, True)
+    assert "it goes on" in told.json["reason"]
+
+
+def test_an_audit_of_a_schedule_that_is_not_there_proves_nothing(shell: Shell, shop: Path) -> None:
+    shell("up", "--drain", "--plain")
+    answer = shell("audit", "--only", "mial")
+    assert answer.code == 2
+    assert "no schedule 'default/mial'; did you mean default/mail?" in answer.err
+    shell("schedules", "delete", "mail")
+    assert shell("audit", "--only", "mail").code == 0
+
+
+def test_a_schedule_that_is_looked_for_in_the_wrong_group_is_told_with_its_group(shell: Shell, shop: Path) -> None:
+    with (shop / "shop.py").open("a") as file:
+        file.write("app.schedule(pay.bind(order=1), cron='0 7 * * *', name='tick', group='night')\n")
+    shell("up", "--drain", "--plain")
+    assert "no schedule 'default/tick'; did you mean night/tick?" in shell("schedules", "next", "tick").err
+    assert "did you mean default/mail?" in shell("schedules", "next", "mial").err
 
 
 def test_the_version_needs_no_package_of_the_command_line() -> None:

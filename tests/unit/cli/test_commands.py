@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shike.timer.build import build
 from tests.unit.cli.conftest import Shell
 
 
@@ -38,10 +39,12 @@ def test_a_failed_run_is_a_dead_letter_that_is_replayed_and_dropped(shell: Shell
     assert listed.code == 1
     assert run in listed.out and "the bank said no" in listed.out and "treasury" in listed.out
     assert shell("runs", "show", run).code == 1
+    told = shell("runs", "show", run)
+    assert "ValueError: the bank said no" in told.out and "shop.py" in told.out and "in pay" in told.out
     replayed = shell("dead", "replay", run, "--json").json
     assert list(replayed["replayed"]) == [run]
     assert shell("dead", "replay", "--all", "--json").json == {"replayed": {}, "before": [run]}
-    assert shell("dead", "drop", run).out == "1 dropped\n"
+    assert shell("dead", "drop", run).out == "1 dead letter dropped\n"
     assert shell("dead", "drop", run).code == 2
 
 
@@ -84,7 +87,7 @@ def test_a_task_is_named_by_its_last_part_wherever_one_is_asked_for(shell: Shell
     assert run in shell("dead", "list", "--task", "pay", "--app", "bank.py").out
     assert "no runs" in shell("runs", "list", "--task", "gone", "--app", "bank.py").out
     assert shell("dead", "replay", "--task", "pay", "--app", "bank.py").out.startswith(f"{run} runs again")
-    assert shell("dead", "drop", "--task", "pay", "--app", "bank.py").out == "1 dropped\n"
+    assert shell("dead", "drop", "--task", "pay", "--app", "bank.py").out == "1 dead letter dropped\n"
 
 
 def test_a_submit_to_a_queue_that_the_app_does_not_name_says_who_would_serve_it(shell: Shell, shop: Path) -> None:
@@ -140,8 +143,19 @@ def test_a_queue_is_paused_with_its_reason(shell: Shell, shop: Path) -> None:
     submitted(shell, "mail", "to=bob")
     shell("queues", "pause", "mail", "--reason", "the server is down")
     assert "paused: the server is down" in shell("queues", "list").out
+    assert "mail is paused: the server is down (1 run in it)" in shell("doctor").out
     assert shell("queues", "resume", "mail", "--json").json == {"queue": "mail", "answer": "resumed"}
     assert shell("queues", "resume", "mail", "--json").json["answer"] == "unchanged"
+
+
+def test_a_queue_that_nothing_tells_of_is_not_paused_by_a_slip_of_the_pen(shell: Shell, shop: Path) -> None:
+    submitted(shell, "pay", "order=5")
+    for words in (("pause", "mial", "--reason", "why"), ("resume", "mial")):
+        refused = shell("queues", *words)
+        assert (refused.code, refused.err) == (2, "shike: there is no queue 'mial'; did you mean mail?\n")
+    assert shell("queues", "pause", "mail", "--reason", "the app names it, no run does").code == 0
+    assert shell("queues", "pause", "bulk", "--reason", "not yet", "--create").code == 0
+    assert shell("queues", "resume", "bulk", "--store", "sqlite:///shop.db").out == "queue bulk goes on\n"
 
 
 def test_the_doctor_names_what_is_wrong(shell: Shell, shop: Path) -> None:
@@ -152,6 +166,7 @@ def test_the_doctor_names_what_is_wrong(shell: Shell, shop: Path) -> None:
     assert "a power loss may take the last commits" in sick.out
     shell("up", "--drain", "--plain")
     findings = shell("doctor", "--json").json["findings"]
+    assert {"level": "fine", "what": "timer", "words": build().about()} in findings
     assert {"integrity", "clock", "runs", "versions"} <= {finding["what"] for finding in findings}
 
 
@@ -175,9 +190,9 @@ def test_another_store_may_be_named(shell: Shell, shop: Path) -> None:
     [
         ("0 9 * * mon-fri", ("--tz", "Asia/Shanghai"), 0, "every weekday at 09:00, Asia/Shanghai"),
         ("0 9 * * mon-fri", ("--tz", "Asia/Shanghai", "--lang", "zh"), 0, "每个工作日 09:00（Asia/Shanghai）"),
-        ("30 2 * * *", ("--tz", "Europe/Berlin"), 1, "jumps 60 minutes ahead over 1 of its times; they run once"),
-        ("30 2 * * *", ("--tz", "Europe/Berlin", "--dst", "skip"), 1, "these are left out"),
-        ("30 2 * * *", ("--tz", "Europe/Berlin", "--dst", "twice"), 1, "they run both times"),
+        ("30 2 * * *", ("--tz", "Europe/Berlin"), 1, "ahead over 1 of its times; what it skips runs once"),
+        ("30 2 * * *", ("--tz", "Europe/Berlin", "--dst", "skip"), 1, "what it skips is left out"),
+        ("30 2 * * *", ("--tz", "Europe/Berlin", "--dst", "twice"), 1, "what comes twice runs both times"),
         ("30 2 * * *", ("--tz", "Europe/Berlin", "--dst", "utc"), 0, "02:30"),
         ("30 4 * * *", ("--tz", "Europe/Berlin"), 0, "04:30"),
         ("*/15 * * * *", ("--tz", "Europe/Berlin"), 0, "every 15 minutes"),
@@ -186,6 +201,9 @@ def test_another_store_may_be_named(shell: Shell, shop: Path) -> None:
         ("61 * * * *", (), 2, "values go from 0 to 59"),
         ("* * * * *", ("--tz", "Asia/Sanghai"), 2, "Asia/Shanghai"),
         ("* * * * *", ("--next", "-1"), 2, "--next"),
+        ("0 9 * * *", ("--tz", "Z"), 0, "09:00:00+00:00"),
+        ("0 0 9 * * *", (), 2, "say --seconds first or --seconds last"),
+        ("0 0 9 * * * 2030", (), 2, "say --seconds first"),
     ],
 )
 def test_cron_explains_an_expression(

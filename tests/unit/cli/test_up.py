@@ -9,10 +9,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
+from tests import bounded
 from tests.unit.cli.conftest import Shell
 
 SECONDS_MAX = 60.0  # nothing here takes so long; it only keeps a broken test from hanging
@@ -91,14 +91,14 @@ def start(folder: Path) -> Iterator[Start]:
         process.communicate(timeout=SECONDS_MAX)
 
 
-def read_until(stream: IO[str] | None, word: str) -> str:
+def read_until(process: subprocess.Popen[str], word: str) -> str:
     """The lines up to the one with that word."""
-    assert stream is not None
     seen = ""
-    for line in stream:
-        seen += line
-        if word in line:
-            return seen
+    with bounded.talking(process) as lines:
+        for line in lines:
+            seen += line
+            if word in line:
+                return seen
     raise AssertionError(f"{word!r} never came; there was: {seen}")
 
 
@@ -110,7 +110,7 @@ def end(process: subprocess.Popen[str]) -> str:
 def test_a_signal_stops_it_politely(start: Start, shell: Shell, number: signal.Signals) -> None:
     run = shell("submit", "sleep", "seconds=0.3", "--app", "shop.py", "--json").json["run"]
     process = start("up", "shop.py")
-    read_until(process.stdout, "begun")
+    read_until(process, "begun")
     process.send_signal(number)
     assert f"{number.name} received" in end(process)
     assert process.returncode == 0
@@ -122,7 +122,7 @@ def test_the_same_signal_heard_twice_is_one_wish(start: Start, shell: Shell) -> 
     """`make` and `timeout` signal their child and its group."""
     shell("submit", "sleep", "seconds=0.3", "--app", "shop.py")
     process = start("up", "shop.py")
-    read_until(process.stdout, "begun")
+    read_until(process, "begun")
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
     assert "stopped after" in end(process)
@@ -133,7 +133,7 @@ def test_what_a_killed_process_held_is_run_by_the_next_and_nothing_is_lost(start
     store = ("--store", "sqlite:///shop.db")
     run = shell("submit", "sleep", "seconds=30", "--app", "shop.py", "--json").json["run"]
     process = start("up", "shop.py")
-    read_until(process.stdout, "begun")
+    read_until(process, "begun")
     process.kill()
     end(process)
     assert shell("runs", "show", run, *store, "--json").json["run"]["state"] == "RUNNING"
@@ -147,8 +147,8 @@ def test_what_a_killed_process_held_is_run_by_the_next_and_nothing_is_lost(start
 
 def test_after_so_many_runs_it_starts_anew_as_the_same_process(start: Start) -> None:
     process = start("up", "shop.py", "--max-runs", "3")
-    read_until(process.stdout, "starting anew")
-    again = read_until(process.stdout, "shike up")
+    read_until(process, "starting anew")
+    again = read_until(process, "shike up")
     assert "stopped after" in again
     process.terminate()
     end(process)
@@ -157,22 +157,49 @@ def test_after_so_many_runs_it_starts_anew_as_the_same_process(start: Start) -> 
 
 def test_an_edit_starts_it_anew_with_the_new_code(start: Start, shell: Shell) -> None:
     process = start("up", "shop.py", "--reload")
-    read_until(process.stdout, "shike up")
+    read_until(process, "shike up")
     edited = Path("shop.py")
     edited.write_text(SLOW.replace("VALUE = 1", "VALUE = 22"))
     os.utime(edited, ns=(1, 1))
-    assert "shop.py changed" in read_until(process.stdout, "starting anew")
-    read_until(process.stdout, "shike up")
+    assert "shop.py changed" in read_until(process, "starting anew")
+    read_until(process, "shike up")
     wait = ("submit", "quick", "--app", "shop.py", "--wait", f"{SECONDS_MAX}s", "--json")
     assert shell(*wait).json["result"] == 22
     process.terminate()
     end(process)
 
 
+def test_a_half_done_edit_is_told_and_the_next_one_waited_for(start: Start) -> None:
+    process = start("up", "shop.py", "--reload")
+    read_until(process, "shike up")
+    Path("shop.py").write_text(SLOW + "\nx = (")
+    assert "SyntaxError" in read_until(process, "waiting for an edit")
+    Path("shop.py").write_text(SLOW + "\nx = ()")
+    read_until(process, "shike up")
+    process.terminate()
+    end(process)
+    assert process.returncode == 0
+
+
+def test_a_slip_in_a_queues_name_is_told(start: Start) -> None:
+    process = start("worker", "shop.py", "--queues", "defualt:5", "--drain")
+    assert "nothing in the app names queue defualt; it has: default" in end(process)
+
+
+def test_a_failed_run_that_was_waited_for_is_one_document_too(start: Start, shell: Shell) -> None:
+    process = start("up", "shop.py")
+    read_until(process, "shike up")
+    answer = shell("submit", "sleep", "seconds=-1", "--app", "shop.py", "--wait", f"{SECONDS_MAX}s", "--json")
+    assert answer.code == 1
+    assert answer.json["state"] == "DEAD" and answer.json["run"] and "ValueError" in answer.json["reason"]
+    process.terminate()
+    end(process)
+
+
 def test_scheduler_and_worker_may_be_two_processes(start: Start, shell: Shell) -> None:
     scheduler, worker = start("scheduler", "shop.py"), start("worker", "shop.py")
-    read_until(scheduler.stdout, "shike scheduler")
-    read_until(worker.stdout, "shike worker")
+    read_until(scheduler, "shike scheduler")
+    read_until(worker, "shike worker")
     answer = shell("submit", "sleep", "seconds=0", "--app", "shop.py", "--wait", f"{SECONDS_MAX}s", "--json").json
     assert answer["result"] == "slept"
     for process in (scheduler, worker):
@@ -183,7 +210,7 @@ def test_scheduler_and_worker_may_be_two_processes(start: Start, shell: Shell) -
 
 def test_log_and_status_can_be_json(start: Start) -> None:
     process = start("up", "shop.py", "--json")
-    line = read_until(process.stdout, "shike up").splitlines()[-1]
+    line = read_until(process, "shike up").splitlines()[-1]
     assert json.loads(line)["logger"] == "shike"
     process.terminate()
     assert all(json.loads(one) for one in end(process).splitlines())
@@ -219,6 +246,13 @@ def test_a_line_that_is_gone_from_the_crontab_is_not_planned_any_more(start: Sta
         assert len(shell("schedules", "list", *store, "--json").json["schedules"]) == count
 
 
+def test_settings_of_an_app_do_not_keep_a_crontab_from_running(start: Start, folder: Path) -> None:
+    (folder / "tab").write_text("@reboot true\n")
+    (folder / "shike.toml").write_text('app = "shop.py"\nqueues = ["mail"]\n')
+    told = end(start("crontab", "tab", "--drain"))
+    assert "shike up · crontab" in told and "1 success" in told
+
+
 def test_a_crontab_can_be_looked_at_without_running_it(shell: Shell, folder: Path) -> None:
     (folder / "tab").write_text("0 9 * * mon-fri nobody true\n@reboot nobody true\n* * * nobody\n")
     listed = shell("crontab", "tab", "--system", "--list", "--tz", "Asia/Shanghai")
@@ -232,7 +266,7 @@ def test_a_crontab_can_be_looked_at_without_running_it(shell: Shell, folder: Pat
 
 def test_the_demo_has_something_to_show_and_stops_cleanly(start: Start, shell: Shell) -> None:
     process = start("up", "shike.demo:app")
-    read_until(process.stdout, "done ")
+    read_until(process, "done ")
     process.terminate()
     assert "stopped after" in end(process)
     assert process.returncode == 0
@@ -243,6 +277,7 @@ def test_the_demo_has_something_to_show_and_stops_cleanly(start: Start, shell: S
     assert shell("audit", "--from", "1h ago", "--store", "sqlite:///shike-demo.db").code == 0
 
 
+@pytest.mark.slow
 def test_a_handler_that_will_not_stop_does_not_keep_the_process_from_ending(
     folder: Path, start: Start, shell: Shell
 ) -> None:
