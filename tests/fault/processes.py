@@ -12,8 +12,9 @@ PATIENCE = 20.0  # seconds after which a test is stuck
 
 async def written(note: Path) -> int:
     """The pid that a process writes to a file once it is under way."""
-    while not (note.exists() and note.read_text()):
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(PATIENCE):
+        while not (note.exists() and note.read_text()):
+            await asyncio.sleep(0.005)
     return int(note.read_text())
 
 
@@ -24,8 +25,9 @@ def importing() -> dict[str, str]:
 
 async def gone(pid: int) -> None:
     """Wait until there is no such process."""
-    while is_alive(pid):
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(PATIENCE):
+        while is_alive(pid):
+            await asyncio.sleep(0.005)
 
 
 def is_alive(pid: int) -> bool:
@@ -40,7 +42,17 @@ def is_alive(pid: int) -> bool:
         return not Path("/proc/self/stat").exists()
 
 
-def children_of(pid: int) -> list[str]:
-    """The pids of its children."""
-    tasks = Path(f"/proc/{pid}/task")
+class Brood:
+    """The children of this process that were started after it was asked for: servers of other tests do not count."""
+
+    def __init__(self) -> None:
+        self._others = _children()
+
+    def pids(self) -> list[str]:
+        """Those that live, or that nobody has buried."""
+        return [pid for pid in _children() if pid not in self._others]
+
+
+def _children() -> list[str]:
+    tasks = Path("/proc/self/task")
     return [child for task in tasks.iterdir() for child in (task / "children").read_text().split()]

@@ -16,11 +16,12 @@ import pytest
 from shike.bounds import COMMAND_TAIL_BYTES, COMMANDS_MAX, RESULT_BYTES_MAX
 from shike.errors import BadArguments, BadSetting, CommandFailed, UnsupportedExecutor
 from shike.model import Executor
-from shike.task import to_json
+from shike.payload import to_json
 from shike.worker.command import Command
 from shike.worker.commands import CommandPool
 from shike.worker.executor import Call
-from tests.fault.processes import PATIENCE, children_of, gone, importing, is_alive, written
+from tests import bounded
+from tests.fault.processes import PATIENCE, Brood, gone, importing, is_alive, written
 from tests.unit.worker.calls import call
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may run programs as somebody else")
@@ -42,7 +43,7 @@ def with_pool(body: Callable[[CommandPool], Awaitable[Any]], *, size: int = 2, g
         finally:
             await pool.close()
 
-    return asyncio.run(main())
+    return bounded.run(main())
 
 
 def outcome(work: Call) -> Any:
@@ -65,7 +66,7 @@ def test_a_worker_that_does_not_allow_commands_refuses_them() -> None:
             await pool.run(command("true"))
         await pool.close()
 
-    asyncio.run(main())
+    bounded.run(main())
 
 
 def test_what_a_program_prints_is_the_value() -> None:
@@ -102,8 +103,9 @@ def test_a_program_can_run_as_another_user() -> None:
 
 def test_a_status_other_than_zero_is_a_failure_with_the_last_line_of_stderr() -> None:
     with pytest.raises(CommandFailed, match="exit status 3: no space left") as caught:
-        outcome(command("/bin/sh", "-c", "echo first >&2; echo no space left >&2; exit 3"))
+        outcome(command("/bin/sh", "-c", "echo begun; echo first >&2; echo no space left >&2; exit 3"))
     assert (caught.value.status, caught.value.stderr) == (3, "first\nno space left\n")
+    assert caught.value.stdout == "begun\n"
 
 
 def test_a_program_killed_by_a_signal_names_it() -> None:
@@ -172,6 +174,7 @@ def test_a_cancelled_program_gets_sigterm_and_time_to_clean_up(tmp_path: Path) -
 
 
 def test_a_program_cancelled_as_soon_as_it_runs_can_still_print_its_farewell(tmp_path: Path) -> None:
+    brood = Brood()
     note, cleaned = tmp_path / "note", tmp_path / "cleaned"
     source = (
         "import os, signal, sys, time\n"
@@ -183,9 +186,11 @@ def test_a_program_cancelled_as_soon_as_it_runs_can_still_print_its_farewell(tmp
 
     async def body(pool: CommandPool) -> None:
         task = asyncio.ensure_future(pool.run(command(sys.executable, "-c", source, str(note), str(cleaned))))
-        while len(children_of(os.getpid())) < 2:  # the guardian, and the program in the same step
+        while len(brood.pids()) < 2:  # the guardian, and the program in the same step
             await asyncio.sleep(0)
+        end = time.monotonic() + PATIENCE
         while not (note.exists() and note.read_text()):
+            assert time.monotonic() < end, "the program does not run"
             time.sleep(0.001)  # without a turn for the event loop: the pool is as it was right after the start
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -226,7 +231,7 @@ def test_programs_beyond_the_size_wait_for_their_turn(tmp_path: Path) -> None:
 
 
 def test_closing_stops_what_runs_and_leaves_no_process(tmp_path: Path) -> None:
-    note = tmp_path / "note"
+    brood, note = Brood(), tmp_path / "note"
 
     async def main() -> tuple[bool, list[str]]:
         pool = CommandPool(1, True, grace_seconds=0.1)
@@ -237,9 +242,9 @@ def test_closing_stops_what_runs_and_leaves_no_process(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="closed"):
             await pool.run(command("true"))
         await asyncio.wait([task])
-        return task.cancelled(), children_of(os.getpid())
+        return task.cancelled(), brood.pids()
 
-    assert asyncio.run(main()) == (True, [])
+    assert bounded.run(main()) == (True, [])
 
 
 def test_no_program_outlives_a_killed_worker(tmp_path: Path) -> None:
@@ -257,11 +262,10 @@ def test_no_program_outlives_a_killed_worker(tmp_path: Path) -> None:
         try:
             pid = await written(note)
         finally:
-            worker.kill()
-            worker.wait()
+            bounded.killed(worker)
         await gone(pid)
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    bounded.run(main(), PATIENCE)
 
 
 @pytest.mark.parametrize("size", [0, COMMANDS_MAX + 1])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from shike.worker.process_group import ProcessGroup, ending
-from tests.fault.processes import PATIENCE, children_of, gone, written
+from tests import bounded
+from tests.fault.processes import PATIENCE, Brood, gone, written
 
 
 def refuse(pid: int, flags: int = 0) -> int:
@@ -31,12 +32,14 @@ def shell(script: str, *, sweep: bool = True) -> ProcessGroup:
 
 
 def test_the_exit_status_is_told_once_the_program_is_over() -> None:
+    brood = Brood()
+
     async def main() -> tuple[int, int, list[str]]:
         left, killed = shell("exit 3"), shell("kill -9 $$")
         async with asyncio.timeout(PATIENCE):
-            return await left.exited, await killed.exited, children_of(os.getpid())
+            return await left.exited, await killed.exited, brood.pids()
 
-    assert asyncio.run(main()) == (3, -signal.SIGKILL, [])
+    assert bounded.run(main()) == (3, -signal.SIGKILL, [])
 
 
 def test_what_a_swept_program_leaves_running_is_killed(tmp_path: Path) -> None:
@@ -44,7 +47,7 @@ def test_what_a_swept_program_leaves_running_is_killed(tmp_path: Path) -> None:
         await shell(f"sleep 60 & echo $! > {tmp_path}/note").exited
         await gone(await written(tmp_path / "note"))
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    bounded.run(main(), PATIENCE)
 
 
 def test_on_a_stop_the_rest_of_the_group_has_time_to_clean_up_though_the_leader_has_left(tmp_path: Path) -> None:
@@ -56,11 +59,13 @@ def test_on_a_stop_the_rest_of_the_group_has_time_to_clean_up_though_the_leader_
         await written(note)
         await group.stop(PATIENCE)
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    bounded.run(main(), PATIENCE)
     assert cleaned.exists()
 
 
 def test_a_stop_is_finished_even_when_its_caller_is_cancelled(tmp_path: Path) -> None:
+    brood = Brood()
+
     async def main() -> list[str]:
         group = shell(f"trap '' TERM; echo $$ > {tmp_path}/note; while :; do sleep 0.01; done")
         await written(tmp_path / "note")
@@ -71,9 +76,9 @@ def test_a_stop_is_finished_even_when_its_caller_is_cancelled(tmp_path: Path) ->
         stopping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await stopping
-        return children_of(os.getpid())
+        return brood.pids()
 
-    assert asyncio.run(asyncio.wait_for(main(), PATIENCE)) == []
+    assert bounded.run(main(), PATIENCE) == []
 
 
 def test_a_stop_of_what_is_over_returns_at_once() -> None:
@@ -83,7 +88,7 @@ def test_a_stop_of_what_is_over_returns_at_once() -> None:
         await group.stop(60)
         return group.exited.result()
 
-    assert asyncio.run(asyncio.wait_for(main(), PATIENCE)) == 0
+    assert bounded.run(main(), PATIENCE) == 0
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,9 @@ from shike.worker.executor import Call, HandlerFailed
 from shike.worker.outcome import Cancel, Retry, Snooze
 from shike.worker.processes import ProcessPool
 from shike.worker.recycle import Limits
+from tests import bounded
 from tests.fault.child_app import app
-from tests.fault.processes import PATIENCE, children_of, gone, importing, is_alive, written
+from tests.fault.processes import PATIENCE, Brood, gone, importing, is_alive, written
 from tests.unit.worker.calls import context
 
 APP = "tests.fault.child_app:app"
@@ -41,7 +42,7 @@ def with_pool(
         finally:
             await pool.close()
 
-    return asyncio.run(main())
+    return bounded.run(main())
 
 
 async def cancel_once_begun(pool: ProcessPool, work: Call, note: Path) -> int:
@@ -210,7 +211,7 @@ def test_what_a_cancelled_handler_started_ends_with_it(tmp_path: Path) -> None:
 
 def test_what_a_child_leaves_running_ends_when_the_pool_closes() -> None:
     pid = with_pool(lambda pool: pool.run(call("leave_offspring")))
-    asyncio.run(asyncio.wait_for(gone(pid), PATIENCE))
+    bounded.run(gone(pid), PATIENCE)
 
 
 def test_a_sigterm_that_is_not_the_workers_lets_the_handler_finish(tmp_path: Path) -> None:
@@ -226,14 +227,16 @@ def test_a_sigterm_that_is_not_the_workers_lets_the_handler_finish(tmp_path: Pat
 
 
 def test_a_call_cancelled_while_its_child_starts_leaves_no_process() -> None:
+    brood = Brood()
+
     async def body(pool: ProcessPool) -> list[str]:
         task = asyncio.ensure_future(pool.run(call("add", 1)))
-        while not children_of(os.getpid()):
+        while not brood.pids():
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        return children_of(os.getpid())
+        return brood.pids()
 
     assert with_pool(body) == []
 
@@ -262,7 +265,7 @@ def test_children_are_replaced_at_their_limits(limits: Limits, children: int) ->
 
 
 def test_closing_stops_what_runs_and_leaves_no_process(tmp_path: Path) -> None:
-    note = tmp_path / "note"
+    brood, note = Brood(), tmp_path / "note"
 
     async def main() -> tuple[bool, list[str]]:
         pool = ProcessPool(APP, 2, grace_seconds=0.3)
@@ -274,9 +277,9 @@ def test_closing_stops_what_runs_and_leaves_no_process(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="closed"):
             await pool.run(call("add", 1))
         await asyncio.wait([task])
-        return task.cancelled(), children_of(os.getpid())
+        return task.cancelled(), brood.pids()
 
-    assert asyncio.run(main()) == (True, [])
+    assert bounded.run(main()) == (True, [])
 
 
 @pytest.mark.parametrize("name", ["ignore_everything", "with_offspring"])
@@ -294,11 +297,10 @@ def test_no_orphans_when_the_worker_is_killed(name: str, tmp_path: Path) -> None
         try:
             pid = await written(note)
         finally:
-            worker.kill()
-            worker.wait()
+            bounded.killed(worker)
         await gone(pid)
 
-    asyncio.run(asyncio.wait_for(main(), PATIENCE))
+    bounded.run(main(), PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +319,7 @@ def test_an_app_that_does_not_import_says_so(source: str, words: str, tmp_path: 
             await pool.run(call("add", 1))
         await pool.close()
 
-    asyncio.run(main())
+    bounded.run(main())
 
 
 @pytest.mark.parametrize("size", [0, PROCESSES_MAX + 1])

@@ -10,13 +10,15 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from shike.model import Ended, State
 from shike.store.base import RunFilter
 from shike.store.sqlite import SQLiteStore
 from shike.store.sqlite.database import check
+from tests import bounded
 
 CHILD = Path(__file__).with_name("sqlite_child.py")
-KILLS = 20
 LEASES = 1_000
 
 
@@ -36,11 +38,10 @@ class Told:
 def live_and_die(database: Path, identity: str, seconds: float) -> bytes:
     """Start a child, let it work for a moment, kill it; what it said."""
     child = subprocess.Popen([sys.executable, str(CHILD), str(database), identity], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    first = child.stdout.readline()
+    first = bounded.line(child)
     time.sleep(seconds)
     child.kill()
-    rest, _ = child.communicate()
+    rest, _ = child.communicate(timeout=bounded.SECONDS)
     return first + rest
 
 
@@ -52,26 +53,26 @@ async def rescue(store: SQLiteStore, identity: str) -> None:
     assert await store.held(identity) == 0
 
 
-async def kill_again_and_again(database: Path) -> None:
+async def kill_again_and_again(database: Path, kills: int) -> None:
     chance = random.Random(7)
     told = Told()
     store = SQLiteStore(database)
     await store.open()
     try:
-        for number in range(KILLS):
+        for number in range(kills):
             identity = f"child-{number}"
             told.read(await asyncio.to_thread(live_and_die, database, identity, chance.uniform(0.005, 0.08)))
             assert check(database) == []
             await rescue(store, identity)
-        await compare(store, told)
+        await compare(store, told, kills)
     finally:
         await store.close()
 
 
-async def compare(store: SQLiteStore, told: Told) -> None:
+async def compare(store: SQLiteStore, told: Told, kills: int) -> None:
     rows = await store.runs(RunFilter(limit=10_000_000))
     places = Counter(row.run.id for row in rows)
-    assert len(told.accepted) > KILLS, "the children got something done"
+    assert len(told.accepted) > kills, "the children got something done"
     assert told.succeeded, "and finished some of it"
     assert max(places.values()) == 1, "a run is in one place"
     assert told.accepted <= places.keys(), "nothing that was accepted is lost"
@@ -82,5 +83,6 @@ async def compare(store: SQLiteStore, told: Told) -> None:
     assert counts.scheduled + counts.eligible + counts.failed + sum(counts.ended.values()) == len(places)
 
 
-def test_a_process_killed_in_mid_transaction_loses_nothing(tmp_path: Path) -> None:
-    asyncio.run(kill_again_and_again(tmp_path / "shike.db"))
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_process_killed_in_mid_transaction_loses_nothing(tmp_path: Path, kills: int) -> None:
+    bounded.run(kill_again_and_again(tmp_path / "shike.db", kills))

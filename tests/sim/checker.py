@@ -12,19 +12,25 @@ from typing import Any
 
 from msgspec import Struct
 
-from shike.bounds import CRASHES_MAX
+from shike.bounds import BEAT_SECONDS, CRASHES_MAX
 from shike.model import Ended, Fate, Live, State, TimetableRow
+from shike.route.bounds import LAGGING_SECONDS
+from tests.sim import graphs
 from tests.sim.effects import Effects
 from tests.sim.oracle import Calendar, Rate, moments
 from tests.sim.watch import MICROS, OVER, Page, Watch
 
 HEAL_SECONDS = 60.0  # after the last fault, new work is on time
+LANE_SECONDS_MAX = (
+    3 * LAGGING_SECONDS + 2 * BEAT_SECONDS
+)  # behind what its worker was at, which then died: until that shows
 LATE_SECONDS_MAX = 0.25  # what "on time" means then: a wake-up and a claim, no polling
 PLANNED_SECONDS = 2.0  # moments younger than this may still be on their way into the timetable
 CHAIN_SECONDS = 60.0  # a fixed delay of seconds, its run included, comes back within
 STORE_STEP_SECONDS = 11.0  # how far the store's clock may have been stepped between a start and its end
 MAY_DIE = frozenset({"flaky", "hopeless", "once", "poison"})
-AT_MOST = {"once": 1, "poison": 1 + CRASHES_MAX}  # how often a run of these may begin
+HALVINGS_MAX = 5  # until it is alone: of the 8 that are under way in a process, and of those that ended in between
+AT_MOST = {"once": 1, "poison": 1 + HALVINGS_MAX + CRASHES_MAX}  # how often a run of these may begin
 STUCK_SECONDS = 30.0  # a run this long past its time, with nobody on it, will never run
 
 
@@ -58,6 +64,8 @@ class World(Struct):
     healed_at: int  # the store's clock then
     faults: int
     in_flight_max: int
+    stepped_seconds: float = STORE_STEP_SECONDS  # between a start and its end, at most
+    approved: dict[int, int] = {}  # run id -> how often somebody was told that it is approved now
 
 
 def judge(world: World) -> None:
@@ -71,6 +79,7 @@ def judge(world: World) -> None:
             world.watch.object("P1", f"run {run_id} was accepted from {client} and is unknown")
     for schedule in world.expected:
         _judge_timetable(world, schedule)
+    graphs.judge(world)
     repeats, bound = duplicates(world), world.faults * world.in_flight_max
     if repeats > min(bound, world.watch.rescues):  # each repeat is of a run that was rescued from a dead session
         world.watch.object("P4", f"{repeats} duplicate effects of {world.watch.rescues} rescued runs, at most {bound}")
@@ -108,13 +117,14 @@ def _judge_reason(world: World, page: Page, row: Ended) -> None:
     what = f"run {page.run_id} ({row.run.task}) ended {row.state.name}"
     if row.state is not State.SUCCESS and not row.reason:
         world.watch.object("P7", f"{what} without a reason")
-    unlucky = row.reason.startswith("poison")  # the faults killed three processes that ran nothing else
+    unlucky = row.reason.startswith("poison")  # the faults killed three processes that held nothing else: see `Watch`
+    unlucky |= row.reason.startswith("parent ")  # which `graphs` judges
     if row.state is State.DEAD and row.run.task not in MAY_DIE and not unlucky:
         world.watch.object("P1", f"{what}, though its handler never fails: {row.reason}")
     if row.state is State.CANCELLED and not page.asked:
         world.watch.object("P1", f"{what}, and nobody had asked for it: {row.reason}")
     late = (row.ended_at - row.run.due_at) / MICROS
-    if row.reason.startswith("missed") and late < row.run.misfire_seconds - STORE_STEP_SECONDS:
+    if row.reason.startswith("missed") and late < row.run.misfire_seconds - world.stepped_seconds:
         world.watch.object("P1", f"{what} {late:.3f} s after its moment: {row.reason}")
 
 
@@ -149,7 +159,8 @@ def _judge_effects(world: World, page: Page) -> None:
 
 def _judge_lateness(world: World, page: Page) -> None:
     """Only what became eligible well after the last fault, and waits for nobody's permit."""
-    if page.gated or page.late_seconds <= LATE_SECONDS_MAX or min(page.granted.values()) < world.healed_seconds:
+    allowed = LANE_SECONDS_MAX if page.assigned > 1 else LATE_SECONDS_MAX
+    if page.gated or page.late_seconds <= allowed or min(page.granted.values()) < world.healed_seconds:
         return
     if page.eligible_at >= world.healed_at + round(HEAL_SECONDS * MICROS):
         world.watch.object("P5", f"run {page.run_id} was granted {page.late_seconds:.3f} s late after the faults")

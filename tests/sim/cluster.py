@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
 from msgspec import Struct
 
 from shike.bounds import LEASE_SECONDS
+from shike.model import Bucket
 from shike.store.memory import MemoryStore
+from shike.track.approval import key_of
 from tests.sim.chaos import Kind, Strike, script
-from tests.sim.checker import World, duplicates, judge
+from tests.sim.checker import STORE_STEP_SECONDS, World, duplicates, judge
 from tests.sim.clocks import EPOCHS, SkewedClock
 from tests.sim.effects import Effects
 from tests.sim.faults import Cut, FaultyStore, Weather
+from tests.sim.graphs import Agents
 from tests.sim.handlers import Handlers
 from tests.sim.loop import Process, SimLoop, simulate
 from tests.sim.machines import Machine, Main
@@ -26,12 +29,18 @@ from tests.sim.workload import Clients, Operator, day_start, schedules
 
 SLOTS = 8
 LONG_SECONDS = 480.0  # of faults, in a long day …
-SHORT_SECONDS = 160.0  # … and in one that fits into every check
-DRAIN_SECONDS = 120.0
+SHORT_SECONDS = 90.0  # … and in one that fits into every check
+DRAIN_SECONDS_MAX = 120.0  # without faults, until all is over; in a shorter day as long as there were faults
 STRIKES_PER_SECOND = 50 / LONG_SECONDS
 HOUR_SHARE = 0.2
+ROUTED_EVERY, ROUTED_REST = 5, 3  # of so many worlds one has routes: seeds 3, 8, 13 …
+BELIEF_SECONDS = 0.1
+JUMP_SHARE = 0.25
+GRAPHS_SHARE = 0.5  # of the worlds: graphs of work are made there
+TELLS_SHARE = 0.5  # of the worlds: the store can tell whether a process lives, as a lock file does; else it never can
+JUMP_SECONDS = 240.0  # longer than what is left of the story, so that a lease of the jump would be seen
 AS_SHIPPED = Breed()
-AMBUSHES = {0: frozenset({"claim", "plan"}), 1: frozenset({"settle", "free", "close_session", "own"})}
+AMBUSHES = {0: frozenset({"claim", "plan"}), 1: frozenset({"settle", "free", "close_session", "divide"})}
 
 
 class Report(Struct, frozen=True):
@@ -66,6 +75,7 @@ class Cluster:
         self.seed = seed
         self.breed = breed
         self.chaos_seconds = chaos_seconds
+        self.drain_seconds = min(chaos_seconds, DRAIN_SECONDS_MAX)
         self._until = until  # a promise: end the story as soon as it is seen broken
         self._dice = Random(f"shike/{seed}")
         self.loop = SimLoop(self._own_dice())
@@ -75,9 +85,13 @@ class Cluster:
         self.store_clock = SkewedClock(self.loop.time, self._dice.choice(EPOCHS))
         self.store = breed.store(self.store_clock, virtual_buckets=self._dice.choice((1, 64)))
         self.store_process = Process("store")
-        self.watch = Watch(self.loop.time, self.store_clock.wall, self._find, LEASE_SECONDS)
+        self.watch = Watch(self.loop.time, self.store_clock.wall, self._find, LEASE_SECONDS, self._is_gone)
         self.watch.trace = trace
-        self.clients = Clients(self._own_dice(), chaos_seconds + DRAIN_SECONDS / 2)
+        self._tells = Random(f"shike/tells/{seed}").random() < TELLS_SHARE
+        self.store.is_alive = self._is_alive  # type: ignore[method-assign]
+        self.store.is_gone = self._is_gone  # type: ignore[method-assign]
+        routed = seed % ROUTED_EVERY == ROUTED_REST
+        self.clients = Clients(self._own_dice(), chaos_seconds + self.drain_seconds / 2, routed=routed)
         plans = schedules(day_start(self.store_clock.epoch))
         self.operator = Operator(plans, self._own_dice(), chaos_seconds / LONG_SECONDS)
         self.watch.caps = {plan.schedule.name: plan.cap for plan in plans if plan.cap}
@@ -89,6 +103,10 @@ class Cluster:
         self.crew = [self._machine(name, main) for name, main in crew]
         self.guests = [self._machine(f"client-{n}", self.clients.main) for n in range(2)]
         self.guests.append(self._machine("operator", self.operator.main))
+        self.agents = Agents(tasks, Random(f"shike/agents/{seed}"), chaos_seconds + self.drain_seconds / 3)
+        if Random(f"shike/graphs/{seed}").random() < GRAPHS_SHARE:
+            self.guests.append(self._machine("agent", self.agents.main, Random(f"shike/agent/{seed}")))
+        self.watch.approved = lambda run_id: bool(read(self.store, "controls", key_of(run_id)))
         self.in_flight_max = (workers + both) * SLOTS
         self._happenings: list[asyncio.Task[None]] = []
         self._duplicates = 0
@@ -97,8 +115,8 @@ class Cluster:
         """Each part of the world has dice of its own, so that a change in one leaves the others' throws alone."""
         return Random(self._dice.getrandbits(64))
 
-    def _machine(self, name: str, main: Main) -> Machine:
-        return Machine(name, main, self.loop, self._door, self.store_clock.epoch, self._own_dice())
+    def _machine(self, name: str, main: Main, dice: Random | None = None) -> Machine:
+        return Machine(name, main, self.loop, self._door, self.store_clock.epoch, dice or self._own_dice())
 
     def _door(self, process: Process, dice: Random) -> FaultyStore:
         return FaultyStore(
@@ -127,7 +145,9 @@ class Cluster:
         self.store_process.context.run(self.rumours.attend, self.store)
         for machine in (*self.crew, *self.guests):
             machine.boot()
+        self._later(self._ask_who_owns())
         self._lose_an_hour()
+        self._jump_ahead()
         strikes = round(self.chaos_seconds * STRIKES_PER_SECOND)
         for strike in script(self._dice, len(self.crew), self.chaos_seconds, strikes):
             await asyncio.sleep(strike.at - self.loop.time())
@@ -137,7 +157,7 @@ class Cluster:
         await asyncio.sleep(self.chaos_seconds - self.loop.time())
         self._heal()
         healed_at = self.store_clock.wall()
-        await asyncio.sleep(DRAIN_SECONDS)
+        await asyncio.sleep(self.drain_seconds)
         self._judge(healed_at)
 
     # ------------------------------------------------------------ faults
@@ -204,8 +224,28 @@ class Cluster:
                 self.loop.call_at(at, self.store_clock.step, seconds)
             self.weather.faults["lost hour"] += 1
 
+    def _jump_ahead(self) -> None:
+        """In others it jumps ahead for as long as everybody needs to beat; then who works dies, and it is put right.
+        Late enough, again, to leave the operator alone."""
+        dice = Random(f"shike/jump/{self.seed}")
+        if "lost hour" in self.weather.faults or dice.random() >= JUMP_SHARE:
+            return
+        begin = self.chaos_seconds * dice.uniform(0.84, 0.9)
+        self.loop.call_at(begin, self.store_clock.step, JUMP_SECONDS)
+        for machine in self.crew:
+            if not machine.name.startswith("node"):
+                self.loop.call_at(begin + 2.5, self._kill, machine, 1.0)
+        self.loop.call_at(begin + 3.0, self.store_clock.step, -JUMP_SECONDS)
+        self.weather.faults["jump ahead"] += 1
+
     def _later(self, happening: Any) -> None:
         self._happenings.append(self.loop.create_task(happening))
+
+    async def _ask_who_owns(self) -> None:
+        """Now and then: no two processes may believe that one bucket is theirs."""
+        while True:
+            await asyncio.sleep(BELIEF_SECONDS)
+            self.watch.believed(beliefs(self.crew))
 
     def _quicken(self) -> None:
         self.weather.store_delay_seconds = 0.0
@@ -219,6 +259,20 @@ class Cluster:
             machine.clock.skew_seconds = self.store_clock.skew_seconds
             machine.mend()
 
+    # ------------------------------------------------------------ what the store can tell
+
+    def _is_alive(self, session: str) -> bool:
+        return self._tells and self._lives(session)
+
+    def _is_gone(self, session: str) -> bool:
+        return self._tells and session in self.watch.sessions and not self._lives(session)
+
+    def _lives(self, session: str) -> bool:
+        """Paused or cut off, it lives."""
+        name = self.watch.sessions.get(session)
+        machines = (*self.crew, *self.guests)
+        return any(machine.process is not None and machine.process.name == name for machine in machines)
+
     # ------------------------------------------------------------ judgement
 
     def _find(self, run_id: int) -> Any:
@@ -230,7 +284,8 @@ class Cluster:
         world = World(
             watch=self.watch,
             effects=self.effects,
-            accepted=self.clients.accepted,
+            accepted=self.clients.accepted | self.agents.accepted,
+            approved=self.agents.succeeded,
             expected=self.operator.expected(self.watch.edits),
             read=lambda verb, *args: read(self.store, verb, *args),
             now=self.store_clock.wall(),
@@ -239,9 +294,16 @@ class Cluster:
             healed_at=healed_at,
             faults=sum(self.weather.faults.values()),
             in_flight_max=self.in_flight_max,
+            stepped_seconds=STORE_STEP_SECONDS + JUMP_SECONDS * ("jump ahead" in self.weather.faults),
         )
         judge(world)
         self._duplicates = duplicates(world)
+
+
+def beliefs(crew: Sequence[Machine]) -> dict[str, list[Bucket]]:
+    """What each node would plan for at this instant."""
+    nodes = {machine.name: machine.engine.node for machine in crew if machine.engine is not None}
+    return {name: node.buckets.in_hand() for name, node in nodes.items() if node is not None}
 
 
 def read(store: MemoryStore, verb: str, *args: Any) -> Any:

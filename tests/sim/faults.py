@@ -24,7 +24,7 @@ from tests.sim.loop import Process, SimLoop
 from tests.sim.rumours import Ear, Rumours
 
 CALL_TIMEOUT_SECONDS = 5.0  # a caller gives up then; its words may still be on their way
-REPEATABLE = frozenset({"beat", "claim", "settle", "plan", "own", "free", "close_session"})
+REPEATABLE = frozenset({"beat", "claim", "settle", "plan", "divide", "free", "close_session"})
 OBSERVED = REPEATABLE | {"open_session", "submit", "move", "put_schedule", "control_schedule"}
 
 

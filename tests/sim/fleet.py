@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import logging
 import multiprocessing
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct, field
 
 from tests.sim.cluster import LONG_SECONDS, SHORT_SECONDS, Cluster, Report
+from tests.sim.loop import unheard
 from tests.sim.mutants import MUTANTS, breed
 
 SHOWN_MAX = 8  # violations of one seed that are printed
@@ -100,7 +102,10 @@ def _run(work: tuple[int, str, float]) -> Report:
     seed, mutant, chaos_seconds = work
     until = MUTANTS[mutant].promise if mutant else ""
     with quiet():
-        return Cluster(seed, breed(mutant), chaos_seconds=chaos_seconds, until=until).run()
+        report = Cluster(seed, breed(mutant), chaos_seconds=chaos_seconds, until=until).run()
+    with unheard():
+        gc.collect()  # the world, which was still at hand when it was buried: the next one shall not carry it along
+    return report
 
 
 class quiet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from shike.model import Backoff, Growth, OnUnknown
 from shike.task import Definition
@@ -46,6 +47,8 @@ class Handlers:
                 Definition("hopeless", self.hopeless, retry=Backoff(attempts=2, base_seconds=0.3)),
                 Definition("later", self.later),
                 Definition("poison", self.poison),
+                Definition("chooser", self.chooser),
+                Definition("taker", self.taker),
                 Definition("once", self.once, on_unknown=OnUnknown.FAIL),
             )
         }
@@ -77,6 +80,16 @@ class Handlers:
             return Snooze(3.0)
         self._tell(True)
         return None
+
+    async def chooser(self) -> str:
+        """Which way a graph goes on."""
+        await self._work(0.2)
+        return self._draw.choice(("x", "y", "z"))
+
+    async def taker(self, parts: list[Any]) -> int:
+        """Takes what other runs have made."""
+        await self._work(0.1)
+        return len(parts)
 
     async def poison(self) -> None:
         """Takes its process with it, each time."""

@@ -207,7 +207,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def bury(self) -> None:
         """End of the world: the dead and the living are finalised, unheard; then the loop is closed."""
         self.set_exception_handler(lambda loop, context: None)
-        with _unheard():
+        with unheard():
             for task in [*asyncio.all_tasks(self)]:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
             self._graveyard.clear()
@@ -225,7 +225,7 @@ def _complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _unheard() -> Iterator[None]:
+def unheard() -> Iterator[None]:
     """Finalisers of the dead may run now and may fail; nobody listens."""
     hook, level = sys.unraisablehook, logging.getLogger("asyncio").level
     sys.unraisablehook = lambda unraisable: None
@@ -240,11 +240,15 @@ def _unheard() -> Iterator[None]:
 
 def simulate(loop: SimLoop, main: Callable[[], Awaitable[T]]) -> T:
     """Run `main` in the harness (no process) to its end, with the collector off: finalisers run at no random time."""
-    collecting = gc.isenabled()
+    collecting, is_cold = gc.isenabled(), gc.get_freeze_count() > 0  # as under pytest: `tests/conftest.py`
     gc.disable()
+    if not is_cold:
+        gc.freeze()  # what was there before is none of this world's litter: `bury` need not look through it
     try:
         return loop.run_until_complete(main())
     finally:
         loop.bury()
+        if not is_cold:
+            gc.unfreeze()
         if collecting:
             gc.enable()

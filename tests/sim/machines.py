@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 from shike.clock import Clock
+from shike.engine import Engine
 from shike.ids import Entropy
 from shike.runtime import Role, RoleFunction, Runtime, TaskRole
 from tests.sim.clocks import SkewedClock
@@ -33,7 +34,7 @@ class SimRuntime(Runtime):
     """The seam: production roles on simulated ground. Nothing is a thread; what runs apart is one more task."""
 
     def __init__(self, clock: Clock, entropy: Entropy) -> None:
-        super().__init__(clock, entropy)
+        super().__init__(clock, entropy, counters=lambda: None)
 
     def start(
         self,
@@ -65,6 +66,7 @@ class Machine:
         self.boots = 0
         self.process: Process | None = None
         self.store: FaultyStore | None = None
+        self.engine: Engine | None = None  # what its process runs, once that has started
         self.farewell: Callable[[], Coroutine[Any, Any, None]] | None = None  # how its process stops politely
         self._main = main
         self._loop = loop
@@ -93,7 +95,7 @@ class Machine:
         if self.process is not None and self.store is not None:
             self._loop.kill(self.process)
             self.store.sever()
-            self.process = self.store = self.farewell = None
+            self.process = self.store = self.farewell = self.engine = None
 
     def restart(self) -> None:
         """SIGTERM, as in a rolling update: the process ends in its own good time, and another starts."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,10 +18,12 @@ from shike.clock import MICROS, Clock
 from shike.engine import Engine
 from shike.model import Bucket, SessionState, State
 from shike.scheduler.rescue import Rescuer
+from shike.store.base import Control
 from shike.store.guards import Entry
 from shike.store.hints import Hint
-from shike.store.memory import MemoryStore
-from shike.store.verbs import Ack, Answer, Batch, Beat, BeatReply, Claim, Freed, Plan, Submitted
+from shike.store.memory import MemoryStore, graphs
+from shike.store.verbs import Ack, Answer, Batch, Beat, BeatReply, Claim, Division, Freed, Move, Plan, Submitted
+from shike.track.approval import APPROVAL_KEY
 from tests.sim.roles import Breed
 
 
@@ -87,7 +90,16 @@ class MomentWithoutIdentity(MemoryStore):
             self._tables.timetable.of(plan.schedule).pop(moment.moment, None)
             run = replace(moment.entry.run, id=next(self._rows) << 8)
             fresh.append(replace(moment, entry=replace(moment.entry, run=run)))
-        return await super().plan(replace(plan, cursor=planned.cursor, moments=tuple(fresh)))
+        as_it_is = {"cursor": planned.cursor, "plan_at_seen": planned.plan_at}
+        return await super().plan(replace(plan, moments=tuple(fresh), **as_it_is))
+
+
+class AnyOwner(MomentWithoutIdentity):
+    """P1. Whoever believes to own a bucket may plan for it, under whatever epoch: two do, and a moment runs twice."""
+
+    async def plan(self, plan: Plan) -> bool:
+        found = (one for one in self._tables.buckets.values() if one.low <= plan.bucket <= one.high)
+        return await super().plan(replace(plan, epoch=next(found).epoch))
 
 
 class NoRescue(Rescuer):
@@ -181,6 +193,25 @@ class OldToken(MemoryStore):
         return freed
 
 
+class LeaseOfTheJump(MemoryStore):
+    """P1. An expiry is believed however far ahead it is: a lease lasts as long as the store's clock had jumped."""
+
+    async def beat(self, beat: Beat) -> BeatReply:
+        reply = await super().beat(beat)
+        self._tables.update_session(self._tables.sessions[beat.session], lease_seconds=0.0)
+        return reply
+
+
+class BlamesTheParty(MemoryStore):
+    """P1. Who was under way when a process died is blamed for it, not only who was alone: innocents become poison."""
+
+    async def close_session(self, session: str, *, seen_beat: int | None, reason: str) -> bool:
+        closed = await super().close_session(session, seen_beat=seen_beat, reason=reason)
+        row = self._tables.sessions[session]
+        self._tables.update_session(row, held=min(row.session.held, 1))
+        return closed
+
+
 class NobodyWakes(MemoryStore):
     """P5. Whoever sleeps when a run becomes due goes on sleeping: no wake-up at its moment, no fallback."""
 
@@ -197,10 +228,21 @@ class NobodyWakes(MemoryStore):
 class SameEpoch(MemoryStore):
     """P6. A bucket changes hands and keeps its epoch: the old owner's writes are still believed."""
 
-    async def own(self, session: str, low: int, high: int, epoch: int) -> Bucket:
-        bucket = await super().own(session, low, high, epoch)
-        same = self._tables.buckets[low] = replace(bucket, epoch=max(epoch, 1))
+    async def divide(self, division: Division) -> list[Bucket]:
+        epoch = max(1, *(epoch for _, epoch in division.old))
+        same = [replace(bucket, epoch=epoch) for bucket in await super().divide(division)]
+        self._tables.buckets |= {bucket.low: bucket for bucket in same}
         return same
+
+
+class LostPart(MemoryStore):
+    """P7. A split forgets the last part: nobody owns its virtual buckets, and nobody plans for them."""
+
+    async def divide(self, division: Division) -> list[Bucket]:
+        parts = await super().divide(division)
+        if len(parts) > len(division.old):
+            del self._tables.buckets[parts[-1].low]
+        return parts
 
 
 class SilentSkip(MemoryStore):
@@ -210,11 +252,78 @@ class SilentSkip(MemoryStore):
         return await super().plan(replace(plan, ranges=()))
 
 
+class FreedByAnAttempt(MemoryStore):
+    """P6. A child is freed when an attempt of its parent is over, though the parent's row is not final: it is tried
+    again."""
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        answers = await super().settle(session, acks)
+        for ack, answer in zip(acks, answers, strict=True):
+            live = self._tables.runs.get(ack.run_id)
+            if answer is Answer.ACCEPTED and ack.state is State.FAILED and live is not None and live.run.ties:
+                graphs.parent_ended(self._tables, live.run, State.SUCCESS, self._tables.now(), ())
+        return answers
+
+
+class FreedByARepeat(MemoryStore):
+    """P6. An acknowledgement that was accepted before counts once more for the children: they do not wait for all."""
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        answers = await super().settle(session, acks)
+        for ack, answer in zip(acks, answers, strict=True):
+            ended = self._tables.ended(ack.run_id)
+            if answer is Answer.ALREADY and ended is not None and ended.run.ties:
+                graphs.parent_ended(self._tables, ended.run, State.SUCCESS, self._tables.now(), ())
+        return answers
+
+
+class ForgottenChild(MemoryStore):
+    """P1. Only a worker's word frees children: what an operator or a rescue ends leaves them waiting for ever."""
+
+    async def free(self, session: str, limit: int) -> Freed:
+        with patch.object(graphs, "parent_ended", lambda *words: None):
+            return await super().free(session, limit)
+
+    async def move(self, moves: Sequence[Move]) -> list[Answer]:
+        with patch.object(graphs, "parent_ended", lambda *words: None):
+            return await super().move(moves)
+
+
+class ApprovalNotConsumed(MemoryStore):
+    """P3. An approval is looked at and not used up: nothing on record says that it was given."""
+
+    async def put(self, key: str, value: bytes | None, *, expect: int | None) -> Control | None:
+        if key.startswith(APPROVAL_KEY) and value is not None:
+            return Control(key=key, value=value, version=1)
+        return await super().put(key, value, expect=expect)
+
+
 def sleepwalker(engine: Engine) -> None:
     """P4. A worker believes in its lease however long it slept, and begins what others have taken over."""
     if engine.worker is not None:
         setattr(engine.member, "valid", lambda: True)  # noqa: B010
         engine.worker.slots.valid = engine.member.valid
+
+
+def past_its_lease(engine: Engine) -> None:
+    """P6. A node that cannot renew goes on to plan for its buckets."""
+    setattr(engine.member, "owning", lambda confirmed_at: engine.member.session is not None)  # noqa: B010
+
+
+def impatient(engine: Engine) -> None:
+    """P6. A node takes whoever's buckets it likes: that it has not heard of the owner just now is enough."""
+    if engine.node is not None:
+        setattr(engine.node.buckets.peers, "_is_silent", lambda node, seen: True)  # noqa: B010
+
+
+def forgets_lanes(engine: Engine) -> None:
+    """P1. What a dead worker held is rescued, and what only stood in its lane is not."""
+
+    async def nothing(*_: object) -> list[Move]:
+        return []
+
+    if engine.node is not None:
+        setattr(engine.node.router, "_rescues", nothing)  # noqa: B010
 
 
 def _rescuer(kind: type[Rescuer]) -> Callable[[Engine], None]:
@@ -231,26 +340,38 @@ class Mutant(Struct, frozen=True):
 
     promise: str
     breed: Breed
+    seen_by: int = 0  # a seed that catches it: where to look first
 
 
 MUTANTS: dict[str, Mutant] = {
     mutant.breed.name: mutant
     for mutant in (
-        Mutant("P3", Breed("ack-by-state", AckByState)),
+        Mutant("P3", Breed("ack-by-state", AckByState), seen_by=2),
         Mutant("P3", Breed("ack-by-id", AckById)),
-        Mutant("P3", Breed("client-clock", ClientClockStore, _rescuer(ClientClock))),
-        Mutant("P1", Breed("moment-without-identity", MomentWithoutIdentity)),
+        Mutant("P3", Breed("client-clock", ClientClockStore, _rescuer(ClientClock)), seen_by=12),
+        Mutant("P1", Breed("moment-without-identity", MomentWithoutIdentity), seen_by=15),
         Mutant("P1", Breed("no-rescue", plant=_rescuer(NoRescue))),
         Mutant("P1", Breed("ack-on-fetch", AckOnFetch)),
         Mutant("P2", Breed("early-grant", EarlyGrant)),
-        Mutant("P1", Breed("lost-claim-kept", LostClaimKept)),
+        Mutant("P1", Breed("lost-claim-kept", LostClaimKept), seen_by=16),
         Mutant("P1", Breed("behind-the-floor", BehindTheFloor)),
-        Mutant("P3", Breed("revived-session", RevivedSession)),
-        Mutant("P4", Breed("sleepwalker", plant=sleepwalker)),
+        Mutant("P3", Breed("revived-session", RevivedSession), seen_by=1),
+        Mutant("P4", Breed("sleepwalker", plant=sleepwalker), seen_by=4),
         Mutant("P6", Breed("old-token", OldToken)),
-        Mutant("P5", Breed("nobody-wakes", NobodyWakes)),
+        Mutant("P1", Breed("lease-of-the-jump", LeaseOfTheJump), seen_by=14),
+        Mutant("P1", Breed("blames-the-party", BlamesTheParty)),
+        Mutant("P5", Breed("nobody-wakes", NobodyWakes), seen_by=1),
         Mutant("P6", Breed("same-epoch", SameEpoch)),
+        Mutant("P6", Breed("past-its-lease", plant=past_its_lease)),
+        Mutant("P6", Breed("impatient", plant=impatient)),
+        Mutant("P1", Breed("two-owners", AnyOwner, past_its_lease), seen_by=4),
+        Mutant("P1", Breed("lane-of-the-dead", plant=forgets_lanes), seen_by=3),
+        Mutant("P7", Breed("lost-part", LostPart), seen_by=1),
         Mutant("P7", Breed("silent-skip", SilentSkip)),
+        Mutant("P6", Breed("freed-by-an-attempt", FreedByAnAttempt)),
+        Mutant("P6", Breed("freed-by-a-repeat", FreedByARepeat), seen_by=31),
+        Mutant("P1", Breed("forgotten-child", ForgottenChild)),
+        Mutant("P3", Breed("approval-not-consumed", ApprovalNotConsumed)),
     )
 }
 

@@ -50,6 +50,7 @@ def process(breed: Breed, tasks: Mapping[str, Definition], slots: int, *, schedu
                 break
             except StoreError:
                 await asyncio.sleep(START_SECONDS)
+        machine.engine = engine
         machine.farewell = lambda: engine.stop(GRACE_SECONDS)
 
     return main

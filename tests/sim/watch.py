@@ -14,8 +14,10 @@ from collections.abc import Callable
 from typing import Any
 
 from shike.model import Bucket, Ended, Live, Planned, Session, State
+from shike.store.children import chosen_of
 from shike.store.guards import Entry
-from shike.store.verbs import Ack, Answer, Batch, Claim, Freed, Move, Plan, Submitted
+from shike.store.verbs import Ack, Answer, Batch, Claim, Division, Freed, Move, Plan, Submitted
+from tests.sim.graphs import Book
 
 MICROS = 1_000_000
 OVER = frozenset({State.SUCCESS, State.DEAD, State.CANCELLED, State.SKIPPED})
@@ -37,10 +39,13 @@ class Page:
         self.grants = 0
         self.settled: list[tuple[int, State]] = []  # (token, state) of each accepted acknowledgement
         self.state = State.SCHEDULED
+        self.worker = ""  # in whose lane it was put …
+        self.assigned = 0  # … and how often that was
         self.token = 0
         self.holder = ""
         self.asked = False
         self.won = 0
+        self.crashes = 0
 
 
 class Watch:
@@ -52,9 +57,12 @@ class Watch:
         wall: Callable[[], int],
         find: Callable[[int], Live | Ended | None],
         lease_seconds: float,
+        is_gone: Callable[[str], bool] = lambda session: False,
     ) -> None:
         self.violations: list[str] = []
         self.pages: dict[int, Page] = {}
+        self.graphs = Book(find)
+        self.approved: Callable[[int], bool] = lambda run_id: True  # whether a run has an approval on record
         self.moments: dict[tuple[str, int], int] = {}
         self.last_token = 0
         self.grants = 0
@@ -62,15 +70,18 @@ class Watch:
         self.rescues = 0
         self.sessions: dict[str, str] = {}  # id -> process
         self.closed: dict[str, float] = {}
+        self.left_behind: dict[str, list[int]] = {}  # by each closed session
         self.last_beat: dict[str, float] = {}
         self.beats: dict[str, int] = {}
-        self.epochs: dict[tuple[int, int], tuple[int, str]] = {}
+        self.epochs: dict[int, tuple[int, str]] = {}  # by virtual bucket: epoch and owner
+        self.divisions = 0
         self.batches: dict[tuple[str, int], dict[int, int]] = {}
         self.trace: Callable[[str], None] | None = None
         self._now = now
         self._wall = wall
         self._find = find
         self._lease_seconds = lease_seconds
+        self._is_gone = is_gone
         self._digest = hashlib.blake2b(digest_size=8)
         self.edits: dict[str, list[tuple[int, Planned]]] = defaultdict(list)  # when, and as what
         self.caps: dict[str, int] = {}  # schedule -> how many of its runs may be leased at once
@@ -128,6 +139,8 @@ class Watch:
         page = Page(run.id, run.schedule, due_at, eligible_at)
         page.gated = bool(run.gate)
         page.state = State.WAITING if run.gate else State.SCHEDULED
+        if run.ties is not None:
+            self.graphs.enter(run)
         self.pages[run.id] = page
 
     def _saw_plan(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: bool) -> None:
@@ -135,9 +148,9 @@ class Watch:
         if not reply:
             return
         self.note(f"{process} plan {plan.schedule} v{plan.version} {plan.cursor}->{plan.to} +{len(plan.moments)}")
-        for (low, high), (epoch, _) in self.epochs.items():
-            if low <= plan.bucket <= high and plan.epoch != epoch:
-                self.object("P6", f"plan of {plan.schedule} accepted under epoch {plan.epoch}, the newest is {epoch}")
+        epoch, _ = self.epochs.get(plan.bucket, (0, ""))
+        if plan.epoch != epoch:
+            self.object("P6", f"plan of {plan.schedule} accepted under epoch {plan.epoch}, the newest is {epoch}")
         for moment in plan.moments:
             if self._find(moment.entry.run.id) is not None:
                 self._identify(plan.schedule, moment.moment, moment.entry.run.id)
@@ -184,6 +197,12 @@ class Watch:
         self.note(f"{process} grant {page.run_id} token={token} late={(now - page.eligible_at) / MICROS:.3f}")
         if now < page.eligible_at:
             self.object("P2", f"run {page.run_id} granted {(page.eligible_at - now) / MICROS:.6f} s early")
+        if page.state is State.ASSIGNED and page.worker != session:
+            self.object("P6", f"run {page.run_id} stood in the lane of {page.worker}, and {session} was granted it")
+        if page.state is State.WAITING:
+            self._told(self.graphs.of(page.run_id))  # whoever let it in did so with a beat
+        if page.run_id in self.graphs.approvals and not self.approved(page.run_id):
+            self.object("P3", f"run {page.run_id} was granted without an approval on record")
         if page.state in OVER or page.state is State.WAITING:
             self.object("P6", f"run {page.run_id} granted while {page.state.name}")
         if token <= page.token:
@@ -217,6 +236,8 @@ class Watch:
                     self.object("P3", f"ALREADY for token {ack.token} of run {ack.run_id}, never accepted")
             else:
                 self.refused_acks += 1
+            if early := self.graphs.freed_early(ack.run_id):
+                self.object("P6", f"run {early[0]} does not wait any more, and its parent {early[1]} is not over")
 
     def _accept(self, page: Page, ack: Ack, session: str, process: str) -> None:
         if page.state is not State.RUNNING:
@@ -232,7 +253,7 @@ class Watch:
         if state is not ack.state and not (state is State.CANCELLED and page.asked):
             self.object("P6", f"run {page.run_id} was settled {ack.state.name} and became {state.name}")
         page.settled.append((ack.token, state))
-        self._leave(page, state)
+        self._leave(page, state, chosen_of(ack.effects))
         if state is State.SUCCESS:
             page.won += 1
             if page.won > 1:
@@ -258,13 +279,27 @@ class Watch:
             if row is not None and row.token == page.token and row.state is State.RUNNING:
                 self.object("P6", f"run {page.run_id} moved to {move.to.name} under its holder")
         self._leave(page, move.to)
+        page.worker, page.assigned = move.worker, page.assigned + bool(move.worker)
         if move.run_at is not None:
             page.eligible_at = move.run_at
 
-    def _leave(self, page: Page, state: State) -> None:
+    def _leave(self, page: Page, state: State, chosen: tuple[str, ...] = ()) -> None:
         """Nobody works on it any more."""
         page.state, page.holder = state, ""
         self.running[page.schedule].pop(page.run_id, None)
+        if state in OVER:
+            self._told(self.graphs.ended(page.run_id, state, chosen))
+
+    def _told(self, states: dict[int, State]) -> None:
+        """What the rules say of the runs of a graph: who waited is free now, or over."""
+        for run_id, state in states.items():
+            page = self.pages[run_id]
+            if page.state is not State.WAITING or state is State.WAITING:
+                continue
+            if state in OVER:
+                page.state = state
+            elif run_id not in self.graphs.approvals:  # those are let in by a move
+                page.state, page.eligible_at = State.SCHEDULED, max(page.due_at, self._wall())
 
     # ------------------------------------------------------------ schedules
 
@@ -304,9 +339,10 @@ class Watch:
         self.note(f"{process} close_session of {self.sessions.get(session)} seen={named.get('seen_beat')}")
         if named.get("seen_beat") is not None:
             quiet = self._now() - self.last_beat.get(session, 0.0)
-            if quiet < self._lease_seconds - LEASE_SLACK_SECONDS:
+            if quiet < self._lease_seconds - LEASE_SLACK_SECONDS and not self._is_gone(session):
                 self.object("P3", f"{process} closed a session that had beaten {quiet:.3f} s before")
         self.closed[session] = self._now()
+        self.left_behind[session] = [page.run_id for page in self._held_by(session)]
 
     def _saw_free(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: Freed) -> None:
         session = args[0]
@@ -319,6 +355,7 @@ class Watch:
             if page is None or page.state is not State.RUNNING or page.holder != session:
                 self.object("P6", f"run {run_id} was freed from a session that did not hold it")
             else:
+                self._blame(page, session)
                 self._leave(page, State.DEAD if run_id in reply.dead else State.SCHEDULED)
                 page.eligible_at = min(page.eligible_at, self._wall())  # it was due once, whatever the clock says now
         for page in self._held_by(session):
@@ -326,14 +363,37 @@ class Watch:
             if row is not None and row.state in OVER:  # somebody had asked for it to stop
                 self._leave(page, row.state)
 
+    def _blame(self, page: Page, session: str) -> None:
+        """Only a run that was all that a dead process held may be blamed for it."""
+        row = self._find(page.run_id)
+        poison = isinstance(row, Ended) and row.reason.startswith("poison")
+        crashes = row.crashes if isinstance(row, Live) else page.crashes + poison
+        if crashes > page.crashes and self.left_behind[session] != [page.run_id]:
+            self.object("P1", f"run {page.run_id} is blamed for a death, of {len(self.left_behind[session])} it may be")
+        page.crashes = crashes
+
     def _held_by(self, session: str) -> list[Page]:
         held = (self.pages[run_id] for runs in self.running.values() for run_id in runs)
         return [page for page in held if page.holder == session]
 
-    def _saw_own(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: Bucket) -> None:
-        epoch, owner = self.epochs.get((reply.low, reply.high), (0, ""))
-        if reply.epoch < epoch or (reply.epoch == epoch and owner not in ("", reply.owner)):
-            self.object("P6", f"bucket {reply.low}-{reply.high} went from epoch {epoch} to {reply.epoch}")
-        if reply.epoch != epoch:
-            self.note(f"{process} owns {reply.low}-{reply.high} epoch {reply.epoch}")
-        self.epochs[reply.low, reply.high] = (reply.epoch, reply.owner)
+    def _saw_divide(self, process: str, args: tuple[Any, ...], named: dict[str, Any], reply: list[Bucket]) -> None:
+        division: Division = args[0]
+        spelt = ", ".join(f"{bucket.low}-{bucket.high} epoch {bucket.epoch}" for bucket in reply)
+        self.note(f"{process} divides {[low for low, _ in division.old]} into {spelt}")
+        for bucket in reply:
+            for at in range(bucket.low, bucket.high + 1):
+                epoch, owner = self.epochs.get(at, (0, ""))
+                if bucket.epoch < epoch or (bucket.epoch == epoch and owner != bucket.owner):
+                    self.object("P6", f"virtual bucket {at} went from epoch {epoch} to {bucket.epoch}")
+                self.epochs[at] = (bucket.epoch, bucket.owner)
+        self.divisions += 1
+
+    def believed(self, believers: dict[str, list[Bucket]]) -> None:
+        """What each process would plan for at this instant, if it were asked."""
+        owners: dict[int, str] = {}
+        for process, buckets in believers.items():
+            for bucket in buckets:
+                for at in range(bucket.low, bucket.high + 1):
+                    if owners.setdefault(at, process) != process:
+                        self.object("P6", f"{owners[at]} and {process} both believe that they own {at}")
+                        return

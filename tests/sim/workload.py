@@ -12,6 +12,7 @@ import msgspec
 
 from shike.client import Client
 from shike.errors import StoreError, StoreUnavailable
+from shike.lanes import hall_of
 from shike.model import (
     NEVER,
     RECORD_VERSION,
@@ -20,9 +21,11 @@ from shike.model import (
     Options,
     Overlap,
     Planned,
+    Route,
     Run,
     Schedule,
 )
+from shike.route.registry import names
 from shike.runtime import Runtime
 from shike.store.codec import Plain
 from shike.store.guards import Absent, Entry
@@ -34,6 +37,7 @@ from tests.sim.watch import MICROS
 
 QUEUES = ("default", "mail")
 TASKS = ("instant", "quick", "quick", "quick", "flaky", "slow", "later", "hopeless", "once")
+ROUTED_SHARE = 0.6  # of the runs, in worlds where any are
 PAUSE_SECONDS = 0.3
 FOREVER = 1 << 62
 FAIL_UNKNOWN = msgspec.json.encode(Options(on_unknown=OnUnknown.FAIL))
@@ -51,8 +55,9 @@ async def insist(verb: Any, *args: Any, **named: Any) -> Any:
 class Clients:
     """Submitters. `accepted` is what they were told is safe in the store: from then on it is the cluster's to do."""
 
-    def __init__(self, draw: Random, until: float) -> None:
+    def __init__(self, draw: Random, until: float, *, routed: bool = False) -> None:
         self.accepted: dict[int, str] = {}
+        self._routed = routed
         self._draw = draw
         self._until = until
 
@@ -92,7 +97,7 @@ class Clients:
     def _run(self, run_id: int, task: str, key: str) -> Run:
         draw = self._draw
         args = msgspec.json.encode({"seconds": round(draw.uniform(1.0, 15.0), 3)}) if task == "slow" else b"{}"
-        return Run(
+        run = Run(
             version=RECORD_VERSION,
             id=run_id,
             task=task,
@@ -102,6 +107,16 @@ class Clients:
             key=key,
             options=FAIL_UNKNOWN if task == "once" else b"",
         )
+        return routed(run) if self._routed and not run.options else run
+
+
+def routed(run: Run) -> Run:
+    """As it is, or with one of the routes: which, its id says, so that nobody's dice are thrown for it."""
+    draw = Random(f"route/{run.id}")
+    if draw.random() > ROUTED_SHARE:
+        return run
+    route = Route(by=draw.choice(names()[1:]), affinity=draw.choice(("", "", "", "user:1")))
+    return msgspec.structs.replace(run, queue=hall_of(run.queue), options=msgspec.json.encode(Options(route=route)))
 
 
 class Wish(msgspec.Struct, frozen=True):
