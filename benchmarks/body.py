@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 LOG_VARIABLE = "BENCH_LOG"
 NAP_SECONDS = 0.01
+DOZE_SECONDS = 4.0
 START, END = 0, 1
 
 _RECORD = struct.Struct("<QQQII")  # number, UTC nanoseconds, reserved, process, START or END
@@ -66,6 +67,22 @@ async def nap_async(number: int) -> None:
     _note(number, START)
     await asyncio.sleep(NAP_SECONDS)
     _note(number, END)
+
+
+def doze(number: int) -> int:
+    """A run long enough to be stopped in; its result says which process ended it."""
+    _note(number, START)
+    time.sleep(DOZE_SECONDS)
+    _note(number, END)
+    return os.getpid()
+
+
+async def doze_async(number: int) -> int:
+    """`doze` as an async handler."""
+    _note(number, START)
+    await asyncio.sleep(DOZE_SECONDS)
+    _note(number, END)
+    return os.getpid()
 
 
 def read(log: Path) -> list[Record]:

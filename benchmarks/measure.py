@@ -8,7 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from statistics import median
 
-from benchmarks.systems import SYSTEMS
+from benchmarks.systems import SYSTEMS, Spec
+
+SERVERS = ("redis", "postgres", "mysql")
+SAFE = "-safe"  # how the names of systems end that were given settings with which they recover
 
 
 class Size(StrEnum):
@@ -27,6 +30,8 @@ class Row:
     title: str
     group: str
     ours: bool = False
+    once: bool = False  # slow: taken in the first repeat only
+    service: str = ""  # the server that is emptied before it
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class Column:
     heading: str
     digits: int = 0
     fold: Callable[[list[float]], float] = median
+    first: bool = False  # before the ratio: what a change is judged by
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Measure:
     key: str = ""
     more_is_better: bool = True
     full_only: bool = False
+    row_seconds_max: float = 90.0  # a row that takes longer hangs: it is killed, and shown as such
+    picture: str = ""  # the key of the figure that is drawn as bars, in docs/bench-NAME.svg
 
 
 @dataclass
@@ -95,7 +103,23 @@ class Outcome:
 
 def rows_of(*names: str) -> tuple[Row, ...]:
     """Rows for systems, ours first in the order given."""
-    return tuple(Row(name, SYSTEMS[name].title, SYSTEMS[name].group, SYSTEMS[name].ours) for name in names)
+    specs = [(name, SYSTEMS[name]) for name in names]
+    return tuple(Row(name, spec.title, spec.group, spec.ours, spec.once, spec.service) for name, spec in specs)
+
+
+def brokered_rows() -> tuple[Row, ...]:
+    """Rows for the systems on a server at their fastest, by server, ours first."""
+    return _on_servers(lambda name, spec: not spec.design and not name.endswith(SAFE))
+
+
+def safe_rows() -> tuple[Row, ...]:
+    """Rows for the peers on a server as they are made safe."""
+    return _on_servers(lambda name, spec: name.endswith(SAFE))
+
+
+def _on_servers(fits: Callable[[str, Spec], bool]) -> tuple[Row, ...]:
+    names = [name for name, spec in SYSTEMS.items() if spec.service and fits(name, spec)]
+    return rows_of(*sorted(names, key=lambda name: (SERVERS.index(SYSTEMS[name].group), not SYSTEMS[name].ours)))
 
 
 def percentile(values: list[float], share: float) -> float:

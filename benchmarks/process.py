@@ -8,7 +8,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from benchmarks.body import LOG_VARIABLE
+from benchmarks.systems import SYSTEMS
 
 ANSWER_SECONDS_MAX = 180.0
 POLL_SECONDS = 0.002
@@ -34,10 +34,10 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int, *, children: bool = True) -> float:
     """CPU time of the tree so far, to the nanosecond; what ended children used is not in it."""
     total_ns = 0
-    for process in tree(pid):
+    for process in tree(pid) if children else [pid]:
         try:
             total_ns += time.clock_gettime_ns((~process << 3) | _CPUCLOCK_SCHED)
         except OSError:
@@ -78,7 +78,7 @@ class Side:
 
     def __init__(self, system: str, folder: Path, log: Path, *commands: dict[str, Any], count: bool = False) -> None:
         self.log = log
-        argv = [sys.executable, "-m", "benchmarks.side", system, str(folder), *map(json.dumps, commands)]
+        argv = [SYSTEMS[system].python, "-m", "benchmarks.side", system, str(folder), *map(json.dumps, commands)]
         self.spawned_ns = time.time_ns()
         self._errors = (folder / f"stderr-{self.spawned_ns}").open("w+b")
         self._child = subprocess.Popen(
@@ -91,8 +91,12 @@ class Side:
             start_new_session=True,
         )
         self.pid = self._child.pid
-        if not commands:
-            self.hear()
+        try:
+            if not commands:
+                self.hear()
+        except BaseException:  # nobody else knows of it yet
+            self.kill()
+            raise
 
     def tell(self, do: str, **facts: Any) -> None:
         """Send a command without waiting for its answer."""
@@ -115,10 +119,14 @@ class Side:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
+    def words(self) -> str:
+        """All that it wrote to standard error."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace")
+
     def last_words(self) -> str:
         """The last line that it wrote to standard error."""
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        lines = self.words().strip().splitlines()
         return lines[-1] if lines else "nothing on standard error"
 
     def kill(self) -> None:

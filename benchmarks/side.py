@@ -2,7 +2,7 @@
 
 `python -m benchmarks.side SYSTEM FOLDER [COMMAND …]` carries out the commands of its own line first, then those of
 standard input, and answers each with one line. `work` never returns: from then on, commands are read on a thread.
-It imports little, since start-up is one of the measures.
+`front` never returns either, and hears no more commands. It imports little, since start-up is one of the measures.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from benchmarks.systems import SYSTEMS, System
 
@@ -67,13 +67,16 @@ def _drip(system: System, command: dict[str, Any]) -> None:
     _answer(stamps_ns=stamps_ns)
 
 
-def _obey(system: System, lines: Iterable[str]) -> bool:
-    """Carry out commands until one of them is `work`; whether there was one."""
+def _obey(system: System, lines: Iterable[str]) -> str:
+    """Carry out commands until one of them never ends: `work` or `front`; none: an empty word."""
     for line in lines:
         command = json.loads(line)
         match command["do"]:
-            case "work":
-                return True
+            case "work" | "front" as endless:
+                return str(endless)
+            case "ask":
+                numbers = range(command["first"], command["first"] + command["count"])
+                _answer(seconds=system.ask(command["body"], numbers))
             case "submit":
                 _submit(system, command)
             case "drip":
@@ -81,17 +84,33 @@ def _obey(system: System, lines: Iterable[str]) -> bool:
             case "preload":
                 system.preload(command["count"], command["due"])
                 _answer(preloaded=command["count"])
+            case "plan":
+                system.plan(command["first"], command["count"], command["start"], command["per_second"])
+                _answer(planned=command["count"])
+            case "known":
+                system.submit_known(command["key"])
+                _answer(known=None)
+            case "kept":
+                _answer(kept=system.kept(command["key"]))
             case "statements":
                 _answer(statements=_statements[0])
             case unknown:
                 raise ValueError(f"no command {unknown!r}")
-    return False
+    return ""
 
 
-def _obey_apart(system: System) -> None:
+def _take_stdin() -> TextIO:
+    """Standard input for ourselves: a library that forks closes `sys.stdin` in its child, and would wait there for
+    ever for the lock that our reading thread holds."""
+    lines = os.fdopen(os.dup(0), encoding="utf-8")
+    sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - until the process ends
+    return lines
+
+
+def _obey_apart(system: System, lines: TextIO) -> None:
     """Obey on a thread while the main thread works; an error there ends the whole child, so that it is heard."""
     try:
-        _obey(system, sys.stdin)
+        _obey(system, lines)
     except Exception as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.stderr.flush()
@@ -106,8 +125,14 @@ def main() -> None:
     system = SYSTEMS[name].open(Path(folder))
     if not commands:
         _answer(ready=True)
-    if _obey(system, commands) or _obey(system, sys.stdin):
-        threading.Thread(target=_obey_apart, args=(system,), daemon=True).start()
+    lines = _take_stdin()
+    endless = _obey(system, commands) or _obey(system, lines)
+    if endless == "front":
+        from benchmarks.front import serve
+
+        serve(system, lambda port: _answer(port=port))
+    elif endless:
+        threading.Thread(target=_obey_apart, args=(system, lines), daemon=True).start()
         system.work()
 
 

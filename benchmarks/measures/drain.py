@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import body
-from benchmarks.measure import Column, Measure, Size, rows_of
+from benchmarks.brokers import server_cpu_seconds
+from benchmarks.measure import Column, Measure, Size, brokered_rows, rows_of
 from benchmarks.process import Side, cpu_seconds, wait_until
 from benchmarks.systems import SYSTEMS, Spec
 
@@ -34,18 +35,21 @@ def _drain(name: str, folder: Path, size: Size, *, what: str) -> dict[str, float
         if not wait_until(lambda: body.count(log) > 0, SECONDS_MAX):
             raise RuntimeError(f"nothing started: {worker.last_words()}")
         cpu_before, seen = cpu_seconds(worker.pid), body.count(log)
+        server_before = server_cpu_seconds(spec.service) if spec.service else 0.0
         if not wait_until(lambda: body.count(log) >= count, SECONDS_MAX):
             raise RuntimeError(f"{body.count(log)} of {count} started in {SECONDS_MAX:.0f} s: {worker.last_words()}")
         wait_until(lambda: False, AFTERMATH_SECONDS)
         cpu = cpu_seconds(worker.pid) - cpu_before
+        server = server_cpu_seconds(spec.service) - server_before if spec.service else 0.0
     starts = [record.at_ns for record in body.read(log)]
     figures = {"per_second": (len(starts) - 1) / (max(starts) - min(starts)) * 1e9}
     if count - seen > count // 2:
         figures["cpu_us"] = cpu / (count - seen) * 1e6
+        figures["server_us"] = server / (count - seen) * 1e6
     return figures
 
 
-_COLUMNS = (Column("per_second", "runs/s"), Column("cpu_us", "CPU µs per run", 1))
+_COLUMNS = (Column("cpu_us", "CPU µs per run", 1, first=True), Column("per_second", "runs/s"))
 
 SHIPPED = Measure(
     name="drain",
@@ -79,4 +83,17 @@ BARE = Measure(
     run=partial(_drain, what="mark"),
     repeats=3,
     key="per_second",
+)
+
+BROKERED = Measure(
+    name="drain-brokered",
+    title="Drain, on servers",
+    about="""The same work with a server between client and worker, one worker process each. Results are kept where
+    the library keeps them by default.""",
+    rows=brokered_rows(),
+    columns=(*_COLUMNS[:1], Column("server_us", "server's CPU µs", 1, first=True), *_COLUMNS[1:]),
+    run=partial(_drain, what="mark_result"),
+    repeats=3,
+    key="per_second",
+    picture="cpu_us",
 )

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from apscheduler.schedulers.background import BackgroundScheduler  # type: ignore[import-untyped]
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from benchmarks.systems.base import Unasked
 
 
-class APSchedulerSystem:
+class APSchedulerSystem(Unasked):
     """One scheduler, paused until it is told to work."""
 
     def __init__(self, folder: Path, durable: bool) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import body as bodies
+from benchmarks.systems.base import Unasked
 
 
-class AsyncioFloor:
+class AsyncioFloor(Unasked):
     """Handlers called by `call_at`; nothing is kept, nothing is retried."""
 
     def __init__(self) -> None:

@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from benchmarks import body as bodies
+from benchmarks.systems.base import ASYNC_BODIES, CROWD, NAMES, broker_url
 from shike import Shike
 from shike.call import Call, Task
+from shike.scheduler.preset import CLASSIC, PRESETS
 
-CROWD = 100
 URLS = {"memory": "memory://", "full": "sqlite:///{}", "normal": "sqlite:///{}?synchronous=normal"}
 
 
 class ShikeSystem:
     """One app on one store."""
 
-    def __init__(self, folder: Path, store: str, threads: bool, embedded: bool) -> None:
-        self._app = Shike(URLS[store].format(folder / "shike.db"))
-        handlers = (bodies.mark, bodies.mark_result, bodies.nap) if threads else (_mark, _mark_result, bodies.nap_async)
+    def __init__(self, folder: Path, store: str, threads: bool, embedded: bool, preset: str = "") -> None:
+        self._app = Shike(broker_url() if store == "server" else URLS[store].format(folder / "shike.db"))
+        self._preset = PRESETS[preset] if preset else CLASSIC
+        if preset:
+            self._app.use(virtual_buckets=self._preset.virtual_buckets)
+        handlers = {name: getattr(bodies, name) for name in NAMES} if threads else ASYNC_BODIES
         self._tasks: dict[str, Task[..., Any]] = {
-            name: self._app.task(name=name)(handler)
-            for name, handler in zip(("mark", "mark_result", "nap"), handlers, strict=True)
+            name: self._app.task(name=name)(handler) for name, handler in handlers.items()
         }
         self._embedded = embedded
         self._loop = asyncio.new_event_loop()
@@ -53,9 +57,32 @@ class ShikeSystem:
         for first in range(0, count, 50_000):
             self._submit_many([task.bind(number) for number in range(first, min(first + 50_000, count))])
 
+    def ask(self, body: str, numbers: Sequence[int]) -> list[float]:
+        return [self._answered(self._tasks[body], number) for number in numbers]
+
+    def _answered(self, task: Task[..., Any], number: int) -> float:
+        began = time.perf_counter()
+        task.submit(number).result(timeout="10s")
+        return time.perf_counter() - began
+
+    async def whole(self, number: int) -> None:
+        await self._tasks["mark_result"].submit(number).wait("30s")
+
+    def plan(self, first: int, count: int, start: float, per_second: float) -> None:
+        for begin in range(0, count, 50_000):
+            places = range(begin, min(begin + 50_000, count))
+            calls = [self._due("mark", start + place / per_second).bind(first + place) for place in places]
+            self._submit_many(calls)
+
     def work(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._work())
+
+    def submit_known(self, key: str) -> None:
+        self._known = self._tasks["doze"].options(key=key).submit(0)
+
+    def kept(self, key: str) -> str:
+        return str(self._known.result(timeout="10s"))
 
     def _due(self, body: str, due: float | None) -> Task[..., Any]:
         task = self._tasks[body]
@@ -94,17 +121,13 @@ class ShikeSystem:
                 callers.create_task(caller(numbers[first::CROWD]))
 
     async def _work(self) -> None:
-        async with self._app.running():
+        from shike.engine import Roles  # a program that only submits needs none of it
+
+        async with self._app.running(Roles(preset=self._preset)):
             await asyncio.Event().wait()
 
 
-async def _mark(number: int) -> None:
-    bodies.mark(number)
-
-
-async def _mark_result(number: int) -> int:
-    return bodies.mark_result(number)
-
-
-def open_system(folder: Path, *, store: str, threads: bool = False, embedded: bool = False) -> ShikeSystem:
-    return ShikeSystem(folder, store, threads, embedded)
+def open_system(
+    folder: Path, *, store: str, threads: bool = False, embedded: bool = False, preset: str = ""
+) -> ShikeSystem:
+    return ShikeSystem(folder, store, threads, embedded, preset)
