@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import cast
 
+from tests import bounded
+
 
 @contextmanager
 def serving(server: socketserver.BaseServer) -> Iterator[None]:
@@ -22,7 +24,7 @@ def serving(server: socketserver.BaseServer) -> Iterator[None]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        bounded.joined(thread)
 
 
 class MailSink(socketserver.TCPServer):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -16,10 +17,16 @@ from typing import Any
 import pytest
 
 import shike
+from shike.connect import open_delays
+from shike.errors import ApprovalUsed, StaleToken
 from shike.model import Live
+from shike.operate import approvals
 from shike.testing import harness
 from shike.worker.load import load_app
 from tests.docs.sinks import Gateway, MailSink, serving
+from tests.servers import url
+
+CANCELLED = "select number from cancelled order by number"
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -89,7 +96,7 @@ def test_a_busy_gateway_is_asked_again_when_it_says_so_and_with_the_same_key(
         assert len(gateway.asked) == 1
         h.advance("92s")
         assert handle.result() is None
-    assert gateway.asked == 3 * [("order-sms:7", "+4930123456", "Thank you! Your order 7 is on its way.")]
+    assert gateway.asked == 3 * [(f"order-sms:7#{handle.id}", "+4930123456", "Thank you! Your order 7 is on its way.")]
 
 
 def test_a_gateway_that_refuses_is_not_asked_again_and_a_broken_one_is(
@@ -119,6 +126,19 @@ def test_an_unpaid_order_is_cancelled_after_half_an_hour_and_a_paid_one_is_not(e
         h.advance("61s")
         assert rows("shop.db", "select state from orders order by number") == ["cancelled", "paid"]
         assert not orders.pay(1)
+
+
+def test_a_hotel_sells_no_room_twice_and_gives_up_what_nobody_confirms(example: Load) -> None:
+    """R1.13: rooms over nights."""
+    hotel = example("hotel")
+    with harness(hotel.app) as h:
+        ada, bob = hotel.book("ada", 3, 5), hotel.book("bob", 4, 7)
+        assert ada and bob and ada == hotel.book("ada", 3, 5)
+        assert not hotel.book("cyd", 2, 5)  # the night of the 4th is full
+        assert hotel.book("dan", 5, 9)  # ada has left by then
+        assert hotel.confirm(bob)
+        h.advance("2h 1m")
+        assert hotel.book("cyd", 2, 5) and not hotel.confirm(ada)
 
 
 def test_old_carts_are_dropped_at_night_and_young_ones_stay(example: Load) -> None:
@@ -324,6 +344,21 @@ def test_a_fixed_rate_counts_from_the_schedule_and_a_fixed_delay_from_the_end(
     assert "fixed delay  starts at  14.0 s" in capsys.readouterr().out
 
 
+def test_after_a_slow_run_a_fixed_rate_catches_up_or_not_and_no_neighbour_notices(example: Load) -> None:
+    """R3.7"""
+    timers = example("catching_up")
+    with harness(timers.app) as h:
+        h.advance("59s")
+    starts: dict[str, list[int]] = {}
+    for kind, at in lines("starts.csv"):
+        if int(at) < 60:
+            starts.setdefault(kind, []).append(int(at))
+    assert starts["catching up"] == [0, 35, 36, 37, 40, 50]
+    assert starts["not catching up"] == [0, 40, 50]
+    assert starts["fixed delay"] == [0, 45, 56]
+    assert starts["neighbour"] == starts["failing"] == [0, 10, 20, 30, 40, 50]
+
+
 def test_what_is_delivered_twice_is_taken_once(example: Load) -> None:
     """R0.13"""
     inbox = example("receive_once")
@@ -383,3 +418,102 @@ def test_a_long_run_shows_how_far_it_is_and_can_be_called_off(example: Load) -> 
         left = rows("library.db", "select count(*) from books where slug is null")[0]
         assert 0 < left < 60 * work.BATCH
         assert h.submit(work.give_slugs.bind(0.0)).result() == left / work.BATCH
+
+
+def test_labels_share_two_printers_and_a_late_holder_is_refused(example: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R0.6, on a real Redis, in real time."""
+    monkeypatch.setenv("REDIS_URL", url("redis"))
+    monkeypatch.setenv("LOCKS", f"t{secrets.token_hex(6)}")
+    hall = example("printers")
+
+    async def story() -> None:
+        async with hall.app.running(grace=0.1):
+            runs = await hall.app.submit_many([hall.label.bind(f"parcel {number}") for number in range(12)])
+            used = {await run.wait(timeout="30s") for run in runs}
+        assert used == set(hall.PRINTERS)
+        with pytest.raises(StaleToken):
+            await hall.Printer("printer-1").print("late", token=1)
+        await hall.app.client.close()
+
+    asyncio.run(story())
+    labels = []
+    for printer in hall.PRINTERS:
+        steps = lines(f"{printer}.csv")
+        assert [step for step, *_ in steps] == ["begin", "end"] * (len(steps) // 2), "two labels on one printer at once"
+        labels += [label for step, label, _ in steps if step == "end"]
+    assert sorted(labels) == sorted(f"parcel {number}" for number in range(12))
+
+
+def test_an_order_and_its_mail_are_written_together_and_the_mail_is_relayed(example: Load) -> None:
+    shop = example("outbox")
+
+    async def story() -> None:
+        await shop.outbox.create()
+        async with shop.app.running(), shop.outbox.relaying() as relay:
+            shop.place(7)
+            with pytest.raises(shop.Known):
+                shop.place(7)
+            shop.place(8)
+            async with asyncio.timeout(60):
+                while len(rows("shop.db", "select * from mails")) < 2:
+                    await asyncio.sleep(0.05)
+        assert relay.handed_on == 2
+        await shop.app.client.close()
+
+    asyncio.run(story())
+    assert rows("shop.db", "select words from mails order by number")[0] == "Thank you for order 7!"
+    assert rows("shop.db", "select count(*) from shike_outbox") == [0]
+
+
+@pytest.mark.parametrize("service", ["rabbitmq", "nats", "redis"])
+def test_orders_wait_in_a_broker_and_each_is_cancelled_once(
+    service: str, example: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R3.9, on real brokers, in real time."""
+    monkeypatch.setenv("BROKER_URL", url(service))
+    monkeypatch.setenv("BRIDGE", f"t{secrets.token_hex(6)}")
+    monkeypatch.setenv("PAY_WITHIN", "0.3s")
+    shop = example("by_broker")
+    shop.shop().close()
+
+    async def story() -> None:
+        stopped = asyncio.Event()
+        receiving = asyncio.ensure_future(shop.receive(stopped))
+        for number in (7, 8, 7):
+            assert await shop.place(number) == f"order/{number}"
+        async with asyncio.timeout(60):
+            while len(rows("shop.db", CANCELLED)) < 2:
+                await asyncio.sleep(0.05)
+        stopped.set()
+        await receiving
+        for name in (shop.bridge.name, f"{shop.bridge.name}-refused"):
+            async with open_delays(url(service), name) as delays:
+                await delays.drop()
+
+    asyncio.run(story())
+    assert rows("shop.db", CANCELLED) == [7, 8]
+
+
+def test_four_agents_follow_a_plan_and_a_person_approves(example: Load) -> None:
+    agents = example("agents")
+    with harness(agents.app) as h:
+        graph = agents.plan("tide tables").submit()
+        h.advance("10s")
+        assert not Path("published.csv").exists()
+        (request,) = h.run(approvals.requests(agents.app.client))
+        assert request.arguments == {"draft": "tide tables: three books on tide tables and seven pages on tide tables"}
+        h.run(approvals.approve(agents.app.client, int(request.run), request.digest, by="ann"))
+        with pytest.raises(ApprovalUsed, match="approved by ann"):
+            h.run(approvals.approve(agents.app.client, int(request.run), request.digest, by="bob"))
+        h.advance("1s")
+        assert lines("published.csv") == [[request.arguments["draft"]]]
+        told = h.run(agents.story(graph.id))
+    assert [line.split(" ", 1)[1] for line in told if "attempt" not in line] == [
+        "library: success",
+        "web: success",
+        "writer: success",
+        "review: success",
+        f"apologise: skipped branch 'thin' was not chosen by run {graph.nodes[3].handle.id} (review)",
+        "publish: success",
+    ]
+    assert any("web: attempt failed" in line and "the search does not answer" in line for line in told)

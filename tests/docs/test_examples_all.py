@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import bounded
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 TESTS = Path(__file__).with_name("test_examples.py")
@@ -39,5 +41,6 @@ def test_every_example_is_typed() -> None:
         text=True,
         cwd=EXAMPLES.parent,
         check=False,
+        timeout=bounded.CROWD_SECONDS,
     )
     assert checked.returncode == 0, checked.stdout

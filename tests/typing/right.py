@@ -10,6 +10,7 @@ from typing import Any, assert_type
 import shike
 from shike.call import AsyncTask, SyncTask
 from shike.events import Event
+from shike.graph import Node
 from shike.testing import harness
 
 app = shike.Shike("memory://")
@@ -69,6 +70,16 @@ assert_type(post.submit(Letter("ada", "hello")).result("1m"), Letter)
 assert_type(nothing.submit(), shike.Handle[None])
 assert_type(send.handle("7"), shike.Handle[bool])
 assert_type(count.submit(["a"]).id, str)
+
+# A graph is made of calls, and a promised result is of the type that the handler returns.
+graph = app.graph()
+letters = graph.add(post.bind(Letter("ada", "hello")))
+again = graph.add(post.bind(letters.result), approval="1d").after(letters)
+assert_type(letters, Node[Letter])
+assert_type(letters.result, Letter)
+assert_type(graph.add(count.bind([again.result.to])).when(again, "yes").handle.result(), int)
+
+assert_type(graph.split(count, ["a", "b"], grain=1), list[Node[int]])
 
 # An outcome is not a result.
 assert_type(patient.submit(1).result(), str)

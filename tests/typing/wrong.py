@@ -35,6 +35,12 @@ count(7)  # wrong: arg-type
 words: str = count.submit(["a"]).result()  # wrong: assignment
 when: datetime = count.submit(["a"]).id  # wrong: assignment
 send.handle(7)  # wrong: arg-type
+node = app.graph().add(send.bind(1))
+count.bind(node.result)  # wrong: arg-type
+node.after(send)  # wrong: arg-type
+node.when(node, 7)  # wrong: arg-type
+app.graph().split(count, [1])  # wrong: arg-type
+app.graph().add(send)  # wrong: arg-type
 shike.Jbo  # wrong: attr-defined
 
 

@@ -167,12 +167,17 @@ def test_a_folder_stands_for_the_files_that_cron_would_read(tmp_path: Path) -> N
     assert [Path(entry.file).name for entry in found.entries] == ["also-good", "good"]
 
 
-def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
+def test_a_line_that_is_no_text_spoils_only_itself_and_a_comment_may_hold_anything(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"# caf\xe9\n0 5 * * * echo caf\xe9\n0 6 * * * true\n")
+    found = read(tmp_path / "latin", system=False)
+    assert [entry.line for entry in found.entries] == [3]
+    assert [problem.line for problem in found.problems] == [2]
+    assert "latin:2: the line is not UTF-8 text" in str(found.problems[0])
+
+
+def test_a_file_that_is_missing_or_too_large_is_named(tmp_path: Path) -> None:
     with pytest.raises(CrontabError, match="cannot be read"):
         read(tmp_path / "gone", system=True)
-    (tmp_path / "bytes").write_bytes(b"# fine\n\xff\xfe")
-    with pytest.raises(CrontabError, match="bytes:2: "):
-        read(tmp_path / "bytes", system=True)
     (tmp_path / "huge").write_bytes(b"#" * (1 << 20) + b"##")
     with pytest.raises(CrontabError, match="more than a crontab"):
         read(tmp_path / "huge", system=True)

@@ -155,6 +155,11 @@ def test_values_come_from_the_settings_then_the_environment_then_the_default(mon
     assert configured("no reference: $PERIOD {PERIOD}", values) == "no reference: $PERIOD {PERIOD}"
 
 
+def test_a_value_that_is_no_text_is_refused() -> None:
+    with pytest.raises(BadSetting, match="the value of PERIOD is 5; give a text"):
+        configured("${PERIOD}", {"PERIOD": 5})  # type: ignore[dict-item]
+
+
 def test_a_value_that_is_nowhere_is_asked_for_by_name() -> None:
     with pytest.raises(BadSetting, match="NOWHERE"):
         declare(every="${NOWHERE}")

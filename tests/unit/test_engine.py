@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from shike.engine import Engine, Roles
-from shike.errors import ForeignStore
+from shike.errors import BadSetting, ForeignStore
 from shike.events import Emitter, Event
 from shike.model import Backoff, Schedule, SessionState, State
 from shike.trigger import encode, every
+from shike.worker.claims import QueueShare
 from shike.worker.outcome import Snooze
 from tests.unit.worker.world import World, run
 
@@ -161,6 +163,21 @@ def test_a_drain_ends_when_nothing_is_left_to_do() -> None:
         await engine.stop(0.0)
 
     run(story)
+
+
+def test_roles_take_queues_as_they_are_written_in_the_settings() -> None:
+    async def story(world: World) -> None:
+        engine, _ = engine_of(world, Roles(queues=["mail:10*3", QueueShare("bulk")]))
+        assert engine.worker is not None
+        assert engine.worker.claims.queues == {"mail": QueueShare("mail", 10, 3.0), "bulk": QueueShare("bulk")}
+
+    run(story)
+
+
+@pytest.mark.parametrize("roles", [{"slots": 0}, {"slots": -1}, {"queues": "mail"}])
+def test_roles_that_make_no_sense_are_refused(roles: dict[str, Any]) -> None:
+    with pytest.raises(BadSetting, match=next(iter(roles))):
+        Roles(**roles)
 
 
 def test_a_process_leaves_the_store_though_one_of_its_roles_cannot_stop() -> None:

@@ -31,6 +31,7 @@ from shike.ids import (
     session_number_of,
     virtual_bucket,
 )
+from tests import bounded
 
 BUCKETS = st.integers(0, 255)
 LAST_SESSION = 2**27 - 1
@@ -221,8 +222,7 @@ class TestSnowflake:
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        bounded.joined(*threads)
         assert len(set(made)) == 8_000
 
     @pytest.mark.parametrize("machine", [-1, 1_024])
@@ -275,12 +275,10 @@ class TestMachineLock:
             [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         with parent:
-            assert parent.stdout is not None
-            assert parent.stdout.readline().strip().isdigit()  # the child lives, and knows that it is one
+            assert bounded.line(parent).strip().isdigit()  # the child lives, and knows that it is one
             with pytest.raises(DuplicateMachine):
                 MachineLock(tmp_path, 7)
-            parent.kill()
-            parent.wait()
+            bounded.killed(parent)
             with MachineLock(tmp_path, 7) as lock:  # while the child still lives
                 assert lock.held
 

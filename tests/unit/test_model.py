@@ -12,7 +12,7 @@ MOVES = {
     "WAITING":   ". x . . . . . x x x",
     "SCHEDULED": "x x x x x . . x x x",
     "PENDING":   "x x . x x . . x x x",
-    "ASSIGNED":  ". x . . x . . x x x",
+    "ASSIGNED":  ". x . x x . . x x x",
     "RUNNING":   ". x . . . x x x x x",
     "SUCCESS":   ". . . . . . . . . .",
     "FAILED":    ". x x x x . . x x x",

@@ -16,8 +16,22 @@ import shike
 from shike.call import Handles
 from shike.testing import Harness
 from shike.worker.outcome import Cancel, Retry, Snooze
+from tests import bounded
 
-HEAVY = {"asyncpg", "cyclopts", "email", "http", "litestar", "multiprocessing", "numpy", "psycopg", "pydantic"}
+HEAVY = {
+    "aio_pika",
+    "asyncmy",
+    "asyncpg",
+    "cyclopts",
+    "email",
+    "http",
+    "litestar",
+    "multiprocessing",
+    "nats",
+    "numpy",
+    "psycopg",
+    "pydantic",
+}
 HEAVY |= {"redis", "rich", "sqlite3", "tomllib", "unittest", "uvicorn", "xml"}
 FACE = [shike.Shike, shike.Task, shike.Handle, Handles, shike.Call, shike.Context, Harness, Snooze, Retry, Cancel]
 
@@ -27,7 +41,8 @@ def loaded_by(program: str) -> set[str]:
     tell = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
 
     def run(text: str) -> set[str]:
-        told = subprocess.run([sys.executable, "-c", f"{text}\n{tell}"], capture_output=True, text=True, check=True)
+        words = [sys.executable, "-c", f"{text}\n{tell}"]
+        told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=bounded.SECONDS)
         return set(told.stdout.split())
 
     return run(program) - run("")
@@ -42,6 +57,11 @@ def test_importing_shike_loads_next_to_nothing() -> None:
 
 def test_an_app_loads_no_driver_no_server_and_no_command_line() -> None:
     assert loaded_by("import shike; shike.Shike('memory://')") & HEAVY == set()
+
+
+def test_the_room_of_brokers_loads_no_driver() -> None:
+    program = "import shike.connect; shike.connect.open_delays('redis://localhost/', 'x')"
+    assert loaded_by(program) & {"aio_pika", "nats", "redis", "paho", "aiokafka", "asyncpg"} == set()
 
 
 def test_the_promised_names_are_those_that_the_type_checker_sees() -> None:

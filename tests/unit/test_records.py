@@ -10,19 +10,23 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from shike.model import (
     Attempt,
     Backoff,
     Fate,
     Growth,
+    Link,
     Misfire,
+    OnParent,
     OnUnknown,
     Options,
     Overlap,
     Run,
     Schedule,
     State,
+    Ties,
     TimetableRow,
 )
 
@@ -51,10 +55,14 @@ RUN = Run(
     "ann",
     3,
 )
+TIED = replace(
+    RUN,
+    ties=Ties(0x123456789900, 4, (Link(-1, -1),), (Link(1, 2, OnParent.FAIL, "yes"),), 60.0),
+)
 ATTEMPT = Attempt(1, 2, 77, "5e55", State.FAILED, 1, 2, 3, "ValueError: 7", "Traceback…", (("load", 2, 1),), "w1")
 ROW = TimetableRow("daily/report", 3, 10, 20, 5, Fate.MISSED, 0x100, 11, 5)
 
-ARRAYS: list[tuple[Any, str]] = [
+BEFORE_TIES: list[tuple[Any, str]] = [  # what programs before 0.2 wrote
     (
         RUN,
         "dc001501cf0000123456789a00a96d61696c2e73656e64c4125b5b22e697b6225d2c7b22746f223a377d5da46d61696c02"
@@ -65,6 +73,28 @@ ARRAYS: list[tuple[Any, str]] = [
     (
         Run(1, 256, "t"),
         "dc001501cd0100a174c400a764656661756c74030000a0a0000000a3616c6ccb000000000000000000a000c400a000",
+    ),
+]
+
+ARRAYS: list[tuple[Any, str]] = [
+    (
+        RUN,
+        "dc001601cf0000123456789a00a96d61696c2e73656e64c4125b5b22e697b6225d2c7b22746f223a377d5da46d61696c02"
+        "cf0006474846204000cf000647484610fdc0a9696e766f6963652d37ac6461696c792f7265706f7274cf00064748462040"
+        "000ccf0006475c63f7a000a46f6e6365cb404e000000000000cf000647491cb3e400b06461696c792f7265706f72742f6f"
+        "6e65ce00987600c4177b2274696d656f75745f7365636f6e6473223a352e307da3616e6e03c0",
+    ),
+    (
+        TIED,
+        "dc001601cf0000123456789a00a96d61696c2e73656e64c4125b5b22e697b6225d2c7b22746f223a377d5da46d61696c02"
+        "cf0006474846204000cf000647484610fdc0a9696e766f6963652d37ac6461696c792f7265706f7274cf00064748462040"
+        "000ccf0006475c63f7a000a46f6e6365cb404e000000000000cf000647491cb3e400b06461696c792f7265706f72742f6f"
+        "6e65ce00987600c4177b2274696d656f75745f7365636f6e6473223a352e307da3616e6e0395cf00001234567899000491"
+        "94ffffa4736b6970a091940102a46661696ca3796573cb404e000000000000",
+    ),
+    (
+        Run(1, 256, "t"),
+        "dc001601cd0100a174c400a764656661756c74030000a0a0000000a3616c6ccb000000000000000000a000c400a000c0",
     ),
     (
         ATTEMPT,
@@ -96,7 +126,10 @@ FIELDS: dict[type, tuple[str, ...]] = {
         "options",
         "owner",
         "schedule_version",
+        "ties",
     ),
+    Link: ("first", "last", "on_parent", "when"),
+    Ties: ("graph", "size", "after", "before", "approval_seconds"),
     Attempt: (
         "version",
         "number",
@@ -138,7 +171,7 @@ def test_a_record_is_written_as_it_always_was(record: Any, golden: str) -> None:
     assert pack(record).hex() == golden
 
 
-@pytest.mark.parametrize(("record", "golden"), ARRAYS)
+@pytest.mark.parametrize(("record", "golden"), ARRAYS + BEFORE_TIES)
 def test_a_record_that_was_written_is_read(record: Any, golden: str) -> None:
     assert msgspec.msgpack.decode(bytes.fromhex(golden), type=type(record)) == record
 

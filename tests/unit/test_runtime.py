@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+import types
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 import pytest
 
-from shike.runtime import Runtime, ThreadRole, woken
+from shike.runtime import Runtime, ThreadRole, driven, rest, woken
 from shike.testing import VirtualLoop
 
 
@@ -19,6 +20,33 @@ def virtually(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         loop.run_until_complete(story())
     finally:
         loop.close()
+
+
+def test_work_that_never_gives_way_is_done_without_a_loop() -> None:
+    async def work() -> int:
+        await rest(0.0)
+        return 7
+
+    assert driven(work()) == 7
+
+
+def test_work_that_needs_a_loop_is_refused_without_one() -> None:
+    cleaned: list[None] = []
+
+    async def work() -> None:
+        try:
+            await _gives_way()
+        finally:
+            cleaned.append(None)
+
+    with pytest.raises(RuntimeError, match="event loop"):
+        driven(work())
+    assert cleaned == [None]
+
+
+@types.coroutine
+def _gives_way() -> Generator[None, None, None]:
+    yield
 
 
 def test_a_role_that_fails_begins_again(caplog: pytest.LogCaptureFixture) -> None:

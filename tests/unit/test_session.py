@@ -8,7 +8,8 @@ import pytest
 
 from shike.errors import SessionClosed
 from shike.model import SessionState
-from shike.session import Holdings, Member
+from shike.scheduler.peers import load_of
+from shike.session import Holdings, Member, bucket_lease
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import BeatReply, Retention
 from shike.testing.harness import START, LoopClock
@@ -84,6 +85,32 @@ def test_a_lease_counts_from_before_the_beat_was_sent() -> None:
         assert member.valid(), "second 10.9"
         await asyncio.sleep(0.2)
         assert not member.valid(), "second 11.1"
+
+    run(story)
+
+
+def test_no_beat_tells_of_less_time_than_the_member_counts_on_already() -> None:
+    """P6: the store was slow, so that a beat told of a long time; the next one is quick, and its answer may be lost. By
+    what it told, others take the buckets; by the one before, the member would still believe that they are its own."""
+
+    async def story(world: World) -> None:
+        member = member_of(world)
+        await member.join()
+        world.store.slow_seconds = 1.5
+        await asyncio.sleep(
+            5.5
+        )  # the beat of second 3.5 came back at 5.0, and told of as much as so slow a store takes
+        world.store.slow_seconds = 0.0
+        await asyncio.sleep(1.0)  # that of second 6 told the same, and came back at once
+        looked_at = world.runtime.clock.boot()
+        assert member.owning(looked_at)
+        world.store.deaf = True
+        await asyncio.sleep(0.6)  # that of second 7 was heard, and nobody heard the answer
+        (known,) = await world.store.sessions()
+        told = max(load_of(known).bucket_lease_seconds, bucket_lease(LEASE_SECONDS))
+        world.store.down = True
+        await asyncio.sleep(told - 0.09)
+        assert not member.owning(looked_at)
 
     run(story)
 

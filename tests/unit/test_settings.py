@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from shike import Shike
 from shike.errors import BadSetting
 from shike.settings import MEANING, Settings, load, markdown, store_url
+from shike.store.opening import address
+from shike.store.redis.options import parse
 
 DOCS = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -97,6 +100,43 @@ def test_the_stores_url_carries_synchronous_unless_it_says_so_itself(tmp_path: P
     assert store_url(load(tmp_path, {**given, "SHIKE_STORE": "memory://"})) == "memory://"
 
 
+def test_an_archive_belongs_to_redis(tmp_path: Path) -> None:
+    given = {"SHIKE_HISTORY_URL": "postgresql://me:p@db/old?search_path=a"}
+    assert store_url(load(tmp_path, given)) == "sqlite:///shike.db"
+    url = store_url(load(tmp_path, {**given, "SHIKE_STORE": "redis://host/0?wait=1"}))
+    assert url == "redis://host/0?wait=1&history_url=postgresql%3A%2F%2Fme%3Ap%40db%2Fold%3Fsearch_path%3Da"
+    assert parse(url).history_url == given["SHIKE_HISTORY_URL"]
+    assert address(url) == "redis://host/0?wait=1&history_url=***", "it may hold a password"
+    chosen = {**given, "SHIKE_STORE": "redis://host/0?history_url="}
+    assert store_url(load(tmp_path, chosen)) == "redis://host/0?history_url="
+
+
 def test_every_setting_has_its_meaning_and_stands_in_the_docs() -> None:
     assert tuple(MEANING) == Settings.__struct_fields__
     assert markdown() in DOCS.read_text()
+
+
+@pytest.mark.parametrize("table", ["[tool.shike]", "[shike]"])
+def test_a_table_in_a_file_of_our_own_is_told_to_go(tmp_path: Path, table: str) -> None:
+    (tmp_path / "shike.toml").write_text(f"{table}\nslots = 7")
+    with pytest.raises(BadSetting, match=r"shike\.toml: the whole file is about Shike; .* without a table"):
+        load(tmp_path)
+
+
+def test_the_presets_that_can_be_set_are_those_that_there_are() -> None:
+    from shike.scheduler.preset import PRESETS
+    from shike.settings import PRESETS as SETTABLE
+
+    assert tuple(PRESETS) == SETTABLE
+
+
+def test_without_a_store_it_is_the_one_the_settings_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R0.1: a program that submits and `shike up` mean the same store."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHIKE_NAMESPACE", "shop")
+    (tmp_path / "shike.toml").write_text('store = "sqlite:///from-file.db"\n')
+    assert (Shike().store_url, Shike().namespace) == ("sqlite:///from-file.db", "shop")
+    monkeypatch.setenv("SHIKE_STORE", "sqlite:///from-environment.db")
+    assert Shike().store_url == "sqlite:///from-environment.db"
+    assert Shike(namespace="mine").namespace == "mine"
+    assert (Shike("memory://").store_url, Shike("memory://").namespace) == ("memory://", "shike")

@@ -209,3 +209,33 @@ def test_names_may_be_in_any_script(name: str) -> None:
 
 def test_no_bytes_at_all_are_no_arguments() -> None:
     assert Definition("t", lambda: None).decode(b"") == ((), {})
+
+
+def test_arguments_are_named_in_the_order_of_the_signature_however_they_are_given() -> None:
+    def handler(a: int, b: int = 2, *, c: int = 3) -> None: ...
+
+    definition = Definition("named", handler)
+    assert definition.encode((1,), {"c": 5}) == b'{"a":1,"c":5}'
+    assert definition.encode((), {"c": 5, "b": 4, "a": 1}) == b'{"a":1,"b":4,"c":5}'
+    for args, kwargs in (((1, 2, 3), {}), ((1,), {"a": 1}), ((), {"b": 1}), ((1,), {"d": 1}), ((), {})):
+        with pytest.raises(BadArguments, match="cannot be called so"):
+            definition.encode(args, kwargs)
+
+
+def test_a_name_that_no_parameter_has_is_refused_also_where_all_are_optional() -> None:
+    def handler(a: int = 1, *, b: int = 2) -> None: ...
+
+    definition = Definition("optional", handler)
+    assert definition.encode((), {"b": 3}) == b'{"b":3}'
+    for args, kwargs in (((), {"c": 1}), ((1,), {"a": 1}), ((), {"b": 1, "c": 1})):
+        with pytest.raises(BadArguments, match="cannot be called so"):
+            definition.encode(args, kwargs)
+
+
+def test_a_parameter_by_position_alone_is_not_given_by_name() -> None:
+    def handler(a: int, /, b: int) -> None: ...
+
+    definition = Definition("positional", handler)
+    assert definition.encode((1,), {"b": 2}) == b'{"a":1,"b":2}'
+    with pytest.raises(BadArguments, match=r"positional.only"):
+        definition.encode((), {"a": 1, "b": 2})

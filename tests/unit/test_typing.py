@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import bounded
+
 ROOT = Path(__file__).parents[2]
 RIGHT = Path("tests/typing/right.py")
 WRONG = Path("tests/typing/wrong.py")
@@ -23,6 +25,7 @@ def complaints() -> dict[str, list[tuple[int, str]]]:
         text=True,
         cwd=ROOT,
         check=False,
+        timeout=bounded.CROWD_SECONDS,
     )
     assert not checked.stderr, checked.stderr
     found: dict[str, list[tuple[int, str]]] = {}

@@ -211,6 +211,18 @@ def test_what_nobody_may_take_does_not_stop_the_test(app: Shike) -> None:
         assert isinstance(found, Live) and found.state is State.SCHEDULED
 
 
+def test_every_queue_that_the_app_names_is_served(app: Shike) -> None:
+    async def handler() -> int:
+        return 7
+
+    mail = app.task(name="mail", queue="mail")(handler)
+    app.schedule(mail.options(queue="night"), every="1h")
+    with harness(app) as time:
+        assert time.submit(mail).result("0s") == 7
+        time.advance("1h1s")
+        assert [run.state for run in time.runs(queue="night")][-1] is State.SUCCESS
+
+
 def test_a_schedule_that_the_program_dropped_is_named(app: Shike, caplog: pytest.LogCaptureFixture) -> None:
     @app.task(name="report")
     async def report() -> None: ...
