@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shike.model import Misfire as Misfire
     from shike.model import OnUnknown as OnUnknown
     from shike.model import Overlap as Overlap
+    from shike.model import Route as Route
     from shike.model import State as State
     from shike.task import Outcome as Outcome
     from shike.trigger import DST as DST
@@ -54,6 +55,7 @@ _HOME = {
     "Overlap": "shike.model",
     "Retry": "shike.worker.outcome",
     "Roles": "shike.engine",
+    "Route": "shike.model",
     "Shike": "shike.app",
     "ShikeError": "shike.errors",
     "Snooze": "shike.worker.outcome",
@@ -85,6 +87,7 @@ __all__ = [
     "Overlap",
     "Retry",
     "Roles",
+    "Route",
     "Shike",
     "ShikeError",
     "Snooze",

@@ -5,35 +5,36 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
+from msgspec.structs import replace
+
+from shike.background import in_loop
 from shike.bounds import BAND_DEFAULT, STOP_GRACE_SECONDS
-from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Task, backoff, check_band
+from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Task, backoff, check_band, checked
 from shike.client import Client
-from shike.clock import MICROS, to_datetime
-from shike.declare import Policies, one_trigger, schedule_of
-from shike.errors import BadInput, DuplicateName, UnknownTask
+from shike.clock import to_datetime
+from shike.declare import Policies, one_trigger, schedule_of, without_arguments
+from shike.define import command_of, definition_of, refuse_unknown
+from shike.errors import BadInput, DuplicateName, StoreLost, StoreMoved, UnknownTask
 from shike.events import Emitter, Listener
-from shike.model import Backoff, Executor, OnUnknown, Planned, Schedule
+from shike.lanes import queue_of
+from shike.model import Backoff, Executor, OnUnknown, Planned, Route, Schedule
 from shike.runtime import Runtime
 from shike.store.base import Store
 from shike.store.codec import Codec, Plain
 from shike.store.opening import open_store
-from shike.task import SETTINGS, Definition, Outcome, is_text, member
+from shike.task import DEFAULT_QUEUE, Definition, Outcome
 from shike.trigger import AnyTrigger
-from shike.trigger.duration import parse_duration
 from shike.worker.executor import Pool
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
-
     from shike.engine import Engine, Roles
+    from shike.graph import Graph
+    from shike.hosted import Hosted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,7 +42,7 @@ Heard = TypeVar("Heard", bound=Listener)
 
 log = logging.getLogger("shike")
 
-DEFAULT_STORE = "sqlite:///shike.db"
+DEFAULT_NAMESPACE = "shike"
 
 
 class Shike:
@@ -55,43 +56,52 @@ class Shike:
         app.schedule(send.bind(user=1), cron="0 9 * * mon-fri", tz="Asia/Shanghai")
         send.in_("10m").submit(user=2)
 
-    Creating one opens nothing; the store is opened on first use.
+    Creating one opens nothing; the store is opened on first use. Without a store it is the one that the settings name
+    (`SHIKE_STORE`, `shike.toml`), else `sqlite:///shike.db`, so that a program that submits and `shike up` mean the
+    same one. Raises `BadSetting` where those cannot be read.
     """
 
     def __init__(
         self,
-        store: str | Store = DEFAULT_STORE,
+        store: str | Store | None = None,
         *,
         name: str = "",
-        namespace: str = "shike",
+        namespace: str = "",
         values: Mapping[str, str] | None = None,
         codec: Codec | None = None,
         runtime: Runtime | None = None,
     ) -> None:
         self.name = name
+        if store is None:
+            from shike.settings import place
+
+            store, namespace = place(namespace)
         self.store_url = store if isinstance(store, str) else store.url
-        self.namespace = namespace
+        self.namespace = namespace or DEFAULT_NAMESPACE
         self.values: dict[str, str] = dict(values or {})
         self.tasks: dict[str, Definition] = {}
         self.events = Emitter()
         self.runtime = runtime or Runtime()
         self._given_store = None if isinstance(store, str) else store
+        self._virtual_buckets: int | None = None
         self._codec = codec
         self._schedules: dict[str, Schedule] = {}
+        self._hosted: Hosted | None = None
         self.client = Client(self._make_store, self.runtime, codec or Plain())
 
     def _make_store(self) -> Store:
         if self._given_store is not None:
             return self._given_store
-        return open_store(self.store_url, namespace=self.namespace, clock=self.runtime.clock)
+        clock, virtual_buckets = self.runtime.clock, self._virtual_buckets
+        return open_store(self.store_url, namespace=self.namespace, clock=clock, virtual_buckets=virtual_buckets)
 
-    def use(self, *, store: str = "", namespace: str = "") -> None:
-        """Settings from outside, before the store is opened: another store than the one named here, or namespace."""
+    def use(self, *, store: str = "", namespace: str = "", virtual_buckets: int | None = None) -> None:
+        """Settings from outside, before the store is opened: another store than the one named here, or namespace; and
+        with how many virtual buckets a store is made, where its URL does not say."""
+        self._virtual_buckets = virtual_buckets or self._virtual_buckets
         if store:
             self.store_url, self._given_store = store, None
         self.namespace = namespace or self.namespace
-
-    # ------------------------------------------------------------ tasks
 
     @overload
     def task(self, function: Callable[P, Coroutine[Any, Any, R | Outcome]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
@@ -112,6 +122,7 @@ class Shike:
         keep_result: bool = True,
         expires: Duration | None = None,
         owner: str = "",
+        route: Route | str | None = None,
     ) -> _Decorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """Register a handler, sync or async. Its name is `module.function` unless one is given.
@@ -119,32 +130,14 @@ class Shike:
         `queue`, `band` (0 first … 7): where its runs wait. `retry`: attempts in all, or a `Backoff`. `timeout`: then
         it is stopped and counts as failed. `executor`: `async` (async def), `thread` (def) or `process`.
         `on_unknown`: what it means if the process died in mid-run. `expires`: skipped if not started so long after
-        it is due. `owner`: whom its dead letters belong to.
+        it is due. `owner`: whom its dead letters belong to. `route`: which worker; none: whoever is free.
         """
         if function is not None:
             return self._register(function, settings)
         return lambda handler: self._register(handler, settings)
 
     def _register(self, function: Callable[..., Any], settings: dict[str, Any]) -> Task[..., Any]:
-        if not callable(function):
-            raise BadInput(f"{function!r} cannot be a handler: it cannot be called")
-        _refuse_unknown("a task", settings, SETTINGS)
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise BadInput(f"{function.__qualname__} yields, so calling it would run nothing; return a value instead")
-        options = dict(settings)
-        name = options.pop("name", None) or f"{_module_of(function)}.{function.__qualname__}".replace("<locals>.", "")
-        timeout, expires, executor = (options.pop(key, None) for key in ("timeout", "expires", "executor"))
-        definition = Definition(
-            name,
-            function,
-            executor=member(Executor, executor) if executor else None,
-            retry=backoff(options.pop("retry", None)),
-            band=check_band(options.pop("band", BAND_DEFAULT)),
-            timeout_seconds=parse_duration(timeout) / MICROS if timeout is not None else 0.0,
-            expires_seconds=parse_duration(expires) / MICROS if expires is not None else 0.0,
-            on_unknown=member(OnUnknown, options.pop("on_unknown", OnUnknown.REPEAT)),
-            **options,
-        )
+        definition = definition_of(function, settings)
         self._add(definition)
         return _task(self.client, definition, function)
 
@@ -165,25 +158,10 @@ class Shike:
         run commands only if they were started with commands allowed. The environment tells SHIKE_RUN_ID, SHIKE_TOKEN
         and SHIKE_ATTEMPT.
         """
-        if not argv or isinstance(argv, str) or not all(map(_is_word, argv)):
-            raise BadInput(f"command {name!r}: argv is a list of at least one text, as in ['ls', '-l']")
-
-        from shike.worker.command import takes  # only a program with commands needs it
-
-        handler = takes(argv)
-        definition = Definition(
-            name,
-            handler,
-            executor=Executor.COMMAND,
-            queue=queue,
-            band=check_band(band),
-            retry=backoff(retry),
-            timeout_seconds=parse_duration(timeout) / MICROS if timeout is not None else 0.0,
-            owner=owner,
-            argv=tuple(argv),
-        )
+        settings = {"queue": queue, "band": check_band(band), "retry": backoff(retry), "owner": owner}
+        definition = command_of(name, argv, timeout, settings)
         self._add(definition)
-        return Task(self.client, definition, handler)
+        return Task(self.client, definition, definition.handler or (lambda: None))
 
     def _add(self, definition: Definition) -> None:
         if definition.name in self.tasks:
@@ -227,7 +205,7 @@ class Shike:
         Policies: `misfire`, `misfire_grace`, `misfire_window`, `overlap`, `overlap_max`, `jitter`, `start`, `end`,
         `count`, `expires`.
         """
-        call = what.bind() if isinstance(what, Task) else what
+        call = without_arguments(what) if isinstance(what, Task) else what
         if not isinstance(call, Call):
             raise BadInput(f"{what!r} cannot be scheduled; give a task, or task.bind(…) with its arguments")
         schedule = schedule_of(
@@ -257,6 +235,12 @@ class Shike:
         """The schedules declared in this program."""
         return list(self._schedules.values())
 
+    @property
+    def queues(self) -> list[str]:
+        """The default queue and those that this program's tasks and schedules name: what its workers serve."""
+        named = [task.queue for task in self.tasks.values()] + [queue_of(one.queue) for one in self._schedules.values()]
+        return list(dict.fromkeys([DEFAULT_QUEUE, *named]))
+
     async def store_schedules(self) -> list[Planned]:
         """Store what was declared. Unchanged ones stay as they are; an edit makes a new version."""
         store = await self.client.store()
@@ -276,25 +260,34 @@ class Shike:
         """Store many runs at once: `app.submit_many([send.bind(user=n) for n in users])`. In async code, await it."""
         return self.client.submit_many(calls)
 
-    def submit_on(self, connection: Connection, calls: Sequence[Call[R]]) -> list[Handle[R]]:
-        """Store runs in the transaction that is open on your own SQLite connection, to the file the store lives in:
+    def graph(self) -> Graph:
+        """A graph of work: runs that wait for each other and take each other's results, stored in one step."""
+        from shike.graph import Graph  # a program without graphs needs none of it
 
-        they exist if, and only if, you commit. Workers find them within a second. Raises `BadInput` where no
-        transaction is open, `ForeignStore` where that file holds no store yet (`open` makes it).
+        return Graph(self.client)
+
+    @overload
+    def submit_on(self, connection: Any, calls: Call[R]) -> Handle[R]: ...
+    @overload
+    def submit_on(self, connection: Any, calls: Sequence[Call[R]]) -> Handles[R]: ...
+    def submit_on(self, connection: Any, calls: Call[R] | Sequence[Call[R]]) -> Handle[R] | Handles[R]:
+        """Store a run, or several, in the transaction that is open on your own connection to the store's database:
+
+        they exist if, and only if, you commit. The connection is one of sqlite3, aiosqlite, asyncpg, psycopg, PyMySQL,
+        asyncmy, a Session or Connection of SQLAlchemy, or django.db.connection; with an async one, await the answer.
+        Workers hear of the runs at the commit on PostgreSQL, else within a second. Raises `BadInput` where no
+        transaction is open or it was aborted, `ForeignStore` where the connection does not lead to the app's store.
         """
-        from shike.store.sqlite.transactional import submit_on
+        from shike.transactions import Transactions  # a program that only submits needs none of it
 
-        clock, codec = self.runtime.clock, self.client.codec
-        entries = [call.entry(0, clock.wall(), codec) for call in calls]
-        answers = submit_on(connection, entries, namespace=self.namespace, clock=clock)
-        return [
-            Handle[R](self.client, call.definition, None).stored(answer.run_id, answer.fresh)
-            for call, answer in zip(calls, answers, strict=True)
-        ]
+        transactions = Transactions(self.client, self.store_url, self.namespace)
+        if isinstance(calls, Call):
+            return transactions.submit_one(connection, calls)
+        return transactions.submit(connection, checked(calls))
 
     def open(self) -> Any:
         """Open the store now, and not on first use: makes its tables where there are none. In async code, await it."""
-        return self.client.both(self.client.store())
+        return self.client.both("Shike.open", self.client.store)
 
     def now(self) -> datetime:
         """The time, aware and in UTC, by the app's clock: the machine's, or a test's own."""
@@ -327,9 +320,12 @@ class Shike:
             ...
         """
         from shike.engine import Engine, Roles  # a program that only submits needs none of it
+        from shike.worker.claims import QueueShare
         from shike.worker.pools import pools_for
 
         roles = roles or Roles()
+        if not roles.queues:
+            roles = replace(roles, queues=tuple(map(QueueShare, self.queues)))
         store = await self.client.settle_here()
         if pools is None:
             pools = pools_for(roles.slots) if roles.worker else {}
@@ -342,18 +338,45 @@ class Shike:
         finally:
             await engine.stop(grace)
 
+    def start(self, roles: Roles | None = None, *, grace: float = STOP_GRACE_SECONDS) -> None:
+        """Schedule and work beside this program, on a thread of its own, until `stop` or the program's end: for a WSGI
+        server, a script, a notebook. Returns once it works; a second call does nothing.
+
+        Call it in each process that is to take part, after a fork: any number of them make one timetable. Raises what
+        keeps it from beginning, as `StoreUnavailable`. In async code use `running`.
+        """
+        if in_loop():
+            raise BadInput("this is async code: use `async with app.running():` there, which needs no other thread")
+        if self._hosted is None:
+            from shike.hosted import Hosted  # a program that only submits needs none of it
+
+            self._hosted = Hosted()
+        self._hosted.start(lambda: self.running(roles, grace=grace))
+
+    def stop(self) -> None:
+        """End what `start` began: what runs may finish within the grace, the rest is given back. Blocks until then."""
+        if self._hosted is not None:
+            self._hosted.stop()
+
     def run(self, roles: Roles | None = None) -> None:
-        """Schedule and work until SIGINT or SIGTERM. Blocks."""
-        asyncio.run(self._run(roles))
+        """Schedule and work until SIGINT or SIGTERM; a second one ends the process at once. Blocks. Raises `StoreMoved`
+        or `StoreLost` when the store is."""
+        from shike.ending import until_done
+
+        until_done(self._run(roles))
 
     async def _run(self, roles: Roles | None) -> None:
+        from shike.ending import stop_on_signals
+
         stopped = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stopped.set)
-        async with self.running(roles):
+        stop_on_signals(stopped)
+        gone: list[StoreMoved | StoreLost] = []
+        async with self.running(roles) as engine:
+            engine.member.on_gone += (gone.append, lambda error: stopped.set())
             await stopped.wait()
         await self.client.close()
+        if gone:
+            raise gone[0]
 
 
 class _Decorator:
@@ -372,26 +395,6 @@ def _task(client: Client, definition: Definition, function: Callable[..., Any]) 
     return kind(client, definition, function)
 
 
-def _is_word(word: Any) -> bool:
-    return isinstance(word, str) and is_text(word) and "\0" not in word
-
-
-def _module_of(function: Callable[..., Any]) -> str:
-    """The module by the name under which others import it, also where it is the program that runs."""
-    if function.__module__ != "__main__":
-        return function.__module__
-    main = sys.modules["__main__"]
-    if main.__spec__ is not None:
-        return main.__spec__.name
-    file = getattr(main, "__file__", None)
-    return Path(file).stem if file else "__main__"
-
-
 def _policies(words: dict[str, Any]) -> Policies:
-    _refuse_unknown("a schedule", words, Policies.__struct_fields__)
+    refuse_unknown("a schedule", words, Policies.__struct_fields__)
     return Policies(**words)
-
-
-def _refuse_unknown(what: str, words: dict[str, Any], known: tuple[str, ...]) -> None:
-    if unknown := words.keys() - set(known):
-        raise BadInput(f"{what} has no {', '.join(sorted(unknown))}; there are: {', '.join(known)}")

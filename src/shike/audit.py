@@ -27,6 +27,7 @@ from shike.clock import to_datetime, to_micros
 from shike.errors import BadInput
 from shike.model import IN_LANE, Ended, Fate, Live, ScheduleVersion, State, TimetableRow
 from shike.operate.backfill import standing
+from shike.operate.schedules import unknown
 from shike.store.base import TIMETABLE_FROM, Store
 from shike.trigger.line import Line
 
@@ -85,12 +86,16 @@ async def audit(store: Store, start: datetime, end: datetime, *, only: Sequence[
     """What became of each moment in [start, end), of all schedules or `only` these; up to the store's now.
 
     Reads only. While the cluster works the answer is that of the instants at which each row was read, and what is
-    planned meanwhile cannot become a hole: the cursor is read before the rows. Raises `BadInput`.
+    planned meanwhile cannot become a hole: the cursor is read before the rows. Raises `BadInput`, and `NotFound` for
+    a name that no schedule has or had: nothing is sound about what was not looked at.
     """
     low, high = to_micros(start), min(to_micros(end), await store.now())
     if high <= low:
         raise BadInput("an audit goes from an earlier to a later time, and not into the future")
     names = sorted(one.schedule.name for one in await store.schedules())
+    for name in only:
+        if name not in names:
+            raise unknown(name, names)
     audited = [await _one(store, name, low, high) for name in names if not only or name in only]
     return Report(start=start, end=to_datetime(high), schedules=audited)
 

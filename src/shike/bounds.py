@@ -8,7 +8,18 @@ RESULT_BYTES_MAX = 64 * 1024  # results travel with acknowledgements, which are 
 NAME_CHARS_MAX = 200  # names are index keys in every store
 KEY_CHARS_MAX = 400  # business keys may join two names
 TAGS_MAX = 16  # tags are matched per claim
-SUBMIT_BATCH_MAX = 10_000  # one atomic step; larger bulk submits are cut into steps of this size
+SUBMIT_BATCH_MAX = 10_000  # one atomic step; larger bulk submits are cut into several
+GRAPH_RUNS_MAX = 20_000  # of one graph, stored in one step: 10,000 beside each other, with what is before and behind
+GRAPH_LINKS_MAX = 100_000  # a mesh of more is a mistake; parents that follow each other count as one
+BRANCHES_MAX = 100  # that a run may choose with its success
+GRAIN_ITEMS = 100  # of a part of split work, until something was measured: the target that the source names …
+GRAIN_ITEMS_MAX = 100_000  # … and beyond this a part is no part: its arguments are JSON of 64 KiB
+HANDOVER_BYTES_MAX = 16 * 1024 * 1024  # results that one run takes over from its parents: they pass through one worker
+HANDOVER_KEPT = 64  # results of parents that a worker remembers: many children of one take the same
+HANDOVER_READ_AT_ONCE = 64  # such reads that one run has under way
+SUBMIT_PART = 2_000  # … of this size, where the next one is made ready while the store writes the last
+SUBMIT_TRIES = 5  # of a submit that the store does not answer: it may be restarting …
+SUBMIT_PAUSE_SECONDS = 0.1  # … before the second of them; each further one waits twice as long
 JSON_DEPTH_MAX = 64  # deeper arguments are a mistake or an attack
 BANDS = 8  # priority bands of a queue; 0 is first
 BAND_DEFAULT = 3
@@ -39,14 +50,52 @@ CALENDAR_RULES_MAX = 4_000  # ten years of single days
 READ_AHEAD_SECONDS = 5.0  # the timer holds what is due this soon …
 READ_AHEAD_RUNS = 10_000  # … and at most so much of it: memory is a cache with a fixed size
 SWEEP_SECONDS = 30.0  # every bucket is read from −∞ this often: a commit may become visible late
+GATE_LOOK_RUNS = 100  # of those that wait for one permit, looked at in one step
 TIMER_DEAD_MIN = 64  # cancelled timers that may lie about before their places are given back
+
+# Buckets.
+SCANS_AT_ONCE = 16  # reads or plans that one node has under way: what a pool of connections serves
+BUCKETS_PER_NODE_MIN = 2  # so that few nodes share evenly, and one that leaves leaves a little to each
+LATE_SECONDS = 0.25  # a bucket that is read or planned later than this is split …
+CALM_SECONDS = 0.05  # … and those that are less late than this for a while are merged
+CALM_FOR_SECONDS = 30.0
+START_RANGES_MAX = 64  # for so many ranges of virtual buckets a worker tells how late runs start: 1 KB of a beat
+EXPECTED_PER_SECOND_MAX = 2_000.0  # runs due in one bucket: where a forecast expects more, it is split beforehand
+FORECAST_MINUTES = 5  # so far ahead a forecast is asked for
+FORECAST_LOOK_SECONDS = 60.0  # and so often
+FORECAST_ANSWER_SECONDS = 5.0
+DECISION_PAUSE_SECONDS = 5.0  # between two decisions: what the last one did must be seen first
+DECISIONS_KEPT = 30  # rows that tell of the last ones
 
 # Liveness.
 BEAT_SECONDS = 1.0  # one statement a second is all an idle process costs
+LOAD_BYTES_MAX = 4 * 1024  # what a beat tells of its process, each second: within one page of a database
 LEASE_SECONDS = 10.0  # ten missed beats; a killed process is noticed at once where its lock file tells
+BUCKET_LEASE_SECONDS = 2.5  # two missed beats: a dead node's buckets move within 3 s; a hasty taking costs an epoch
+NODE_LOOK_SECONDS = 0.4  # how often nodes look at each other's beats; one alone does not
 RECEIPT_LEASES = 10  # a settled lease answers repeated acknowledgements for so many lease times
 CRASHES_MAX = 3  # processes that one run may kill, alone, before it is poison
+REPEAT_SECONDS_MIN = 0.1  # before the first repetition of what the store did not do; each further one waits longer
+QUARANTINE_SECONDS = 20.0  # the next suspects wait so long, or all for one that is to be alone; P5 allows 60 s
+WAKER_PATIENCE_SECONDS = 0.25  # how long a broker's word is waited for before the node's own timer speaks
 SLEEP_SECONDS_MAX = 1.0  # no longer sleep, so that a jump of the clock is seen within a second
+
+FROZEN_SECONDS_MAX = 60.0  # how long a submit waits for a store that is being moved, before it says so
+
+# Handing on from an outbox.
+RELAY_ROWS = 500  # in one step; with the largest arguments 32 MB
+RELAY_LEASE_SECONDS = 5.0  # how long another relay waits for one that was killed
+RELAY_POLL_SECONDS = 1.0  # between two looks where nobody tells of a commit
+RELAY_REMEMBER_SECONDS = 7 * 24 * 3600.0  # a row that comes again within this is known: as long as history is kept
+REFUSED_LISTED = 1_000  # of one listing
+
+# Locks.
+LOCK_NAMES_MAX = 100  # of which one takes whichever is free; a larger pool is a queue
+LOCK_POLL_SECONDS = 0.002  # before a busy lock is asked for again; it doubles …
+LOCK_POLL_SECONDS_MAX = 0.1  # … up to here: what a lock that came free lies idle at most
+LOCK_CONNECTIONS_MAX = 8  # of one process to a database: more wait for one another there instead of here
+LOCK_ANSWER_SECONDS = 5.0  # for one question to the server
+OPTIMISTIC_TRIES = 100  # a value that changes so often between reading and writing wants a lock
 
 # Claiming and acknowledging.
 CLAIM_RUNS_MAX = 2_000  # one lease; bounds the cost of losing a reply
@@ -84,6 +133,9 @@ COMMANDS_MAX = 128  # of one worker at a time: each is a process, two pipes and 
 COMMAND_TAIL_BYTES = 5 * 1024  # of stdout and stderr each: at worst 6 bytes of JSON a byte, within RESULT_BYTES_MAX
 RELOAD_POLL_SECONDS = 0.5  # a person who saved a file does not notice the wait
 RELOAD_SETTLE_SECONDS = 0.2  # an editor or a checkout writes several files: restart once
+
+# Listing.
+SESSIONS_LISTED = 1_000  # the newest; each short program that submits is one
 
 # Listening.
 LISTENER_CALLS_MAX = 10_000  # of async listeners that are not done: a few MB, and then they are not keeping up

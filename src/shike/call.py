@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
@@ -12,12 +12,16 @@ from msgspec import Struct
 
 from shike.bounds import BANDS, DEDUPE_SECONDS_MAX, KEY_CHARS_MAX, MISFIRE_GRACE_SECONDS
 from shike.clock import MICROS, to_datetime, to_micros
-from shike.errors import BadInput, BadTime, TooLarge
-from shike.model import NEVER, RECORD_VERSION, Backoff, OnUnknown, Options, Run
+from shike.errors import BadArguments, BadInput, BadTime, NotFound, TooLarge
+from shike.lanes import hall_of
+from shike.model import NEVER, RECORD_VERSION, Backoff, OnUnknown, Options, Route, Run
+from shike.route.tags import ANY, route_of
 from shike.store.codec import Codec
 from shike.store.guards import Absent, Entry
+from shike.store.verbs import Answer
 from shike.task import Definition, check_owner, check_queue, member
 from shike.track import retry as retrying
+from shike.track.handover import promised_in
 from shike.trigger.duration import parse_duration
 
 if TYPE_CHECKING:
@@ -46,6 +50,13 @@ class How(Struct, frozen=True, omit_defaults=True):
     on_unknown: OnUnknown | None = None
     keep_result: bool | None = None
     owner: str = ""
+    route: Route | None = None  # by `any`: whoever is free, whatever the task says
+    takes: str = ""  # as in `Options`
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a run needs no options of its own for it, but perhaps for an unknown outcome."""
+        return not self.takes and self.retry is None and self.timeout_seconds is None and self.keep_result is None
 
 
 class Call(Struct, Generic[R], frozen=True):
@@ -54,10 +65,12 @@ class Call(Struct, Generic[R], frozen=True):
     definition: Definition
     payload: bytes
     how: How
+    promised: dict[str, Any] | None = None  # arguments that take results of other runs: only a graph can submit them
 
     def entry(self, run_id: int, now: int, codec: Codec) -> Entry:
         """The run this call becomes. `now` is only used to refuse a due time that is long past."""
         definition, how = self.definition, self.how
+        self.refuse_promised()
         if how.at and how.at < now - MISFIRE_GRACE_SECONDS * MICROS:
             raise BadTime(
                 f"task {definition.name!r} cannot be due at {to_datetime(how.at).isoformat()}: that is past. "
@@ -65,13 +78,13 @@ class Call(Struct, Generic[R], frozen=True):
             )
         delay = how.delay_seconds if not how.at else -1.0
         run = Run(
-            version=RECORD_VERSION,
-            id=run_id,
-            task=definition.name,
-            args=codec.encode(self.payload),
-            queue=how.queue or definition.queue,
-            band=how.band if how.band >= 0 else definition.band,
-            due_at=how.at,
+            RECORD_VERSION,
+            run_id,
+            definition.name,
+            codec.encode(self.payload),
+            lane_of(definition, how),
+            how.band if how.band >= 0 else definition.band,
+            how.at,
             key=how.key,
             expires_at=self._expires_at(now),
             options=pack_options(definition, how),
@@ -79,6 +92,11 @@ class Call(Struct, Generic[R], frozen=True):
         )
         guards = (Absent(key=how.key, seconds=how.key_seconds),) if how.key else ()
         return Entry(run, how.at, 0.0 if not how.at and delay < 0 else delay, guards)
+
+    def refuse_promised(self) -> None:
+        """Raises `BadInput` for a call that takes the result of another run."""
+        if self.promised is not None:
+            raise BadInput(f"{self.definition.name!r} takes a run's result here: add it to that run's graph instead")
 
     def _expires_at(self, now: int) -> int:
         seconds = self.how.expires_seconds or self.definition.expires_seconds
@@ -88,15 +106,37 @@ class Call(Struct, Generic[R], frozen=True):
         return due_at + int(seconds * MICROS)
 
 
+def checked(calls: Iterable[Call[R]]) -> list[Call[R]]:
+    """Raises `BadInput` for what is not a list of calls."""
+    if isinstance(calls, Call):
+        raise BadInput("this takes a list of calls, [task.bind(…), …]; a single one is task.submit(…)")
+    if not isinstance(calls, Iterable):
+        raise BadInput(f"this takes a list of calls, [task.bind(…), …], not {calls!r:.60}")
+    listed = list(calls)
+    for call in listed:
+        if not isinstance(call, Call):
+            raise BadInput(f"{call!r:.60} is no call of a task; write task.bind(…) for each run")
+    return listed
+
+
 class Handle(Generic[R]):
     """A submitted run. In async code `await` it once: it is stored when the await returns."""
 
-    def __init__(self, client: Client, definition: Definition, submission: Awaitable[tuple[int, bool]] | None) -> None:
+    __slots__ = ("__weakref__", "_client", "_definition", "_id", "_submission", "fresh")
+
+    def __init__(
+        self,
+        client: Client,
+        definition: Definition,
+        submission: Awaitable[tuple[int, bool]] | None,
+        run_id: int = 0,
+        fresh: bool = True,
+    ) -> None:
         self._client = client
         self._definition = definition
         self._submission = submission
-        self._id = 0
-        self.fresh = True
+        self._id = run_id  # 0: not stored yet
+        self.fresh = fresh
         """False where a run with the same key was there before: this is a handle to that one."""
 
     @property
@@ -106,15 +146,10 @@ class Handle(Generic[R]):
             raise BadInput("this run is not stored yet: in async code, `await` what submit() returned")
         return str(self._id)
 
-    def stored(self, run_id: int, fresh: bool) -> Handle[R]:
-        """Tell the handle which run it stands for: what a client does when the store has answered."""
-        self._id, self.fresh = run_id, fresh
-        return self
-
     def __await__(self) -> Generator[Any, None, Handle[R]]:
         if self._submission is not None:
             submission, self._submission = self._submission, None
-            self.stored(*(yield from submission.__await__()))
+            self._id, self.fresh = yield from submission.__await__()
         return self
 
     def result(self, timeout: Duration | None = None) -> R:
@@ -127,8 +162,19 @@ class Handle(Generic[R]):
         return await self._client.wait(int(self.id), self._definition, _seconds(timeout))  # type: ignore[no-any-return]
 
     def cancel(self) -> Any:
-        """Ask that it does not run, or stops. In async code, await the answer."""
-        return self._client.both(self._client.cancel(int(self.id)))
+        """Ask that it does not run, or stops. In async code, await the answer: a bool.
+
+        True: it is cancelled, or was asked to stop; how it ended, `wait` tells. False: it came to another end before.
+        Raises `NotFound` where the store knows of no such run.
+        """
+        run_id = int(self.id)
+        return self._client.both("Handle.cancel", lambda: self._cancel(run_id))
+
+    async def _cancel(self, run_id: int) -> bool:
+        answer = await self._client.cancel(run_id)
+        if answer is Answer.UNKNOWN:
+            raise NotFound(f"no run {run_id} in the store; was its history dropped?")
+        return answer is not Answer.REFUSED
 
     def __repr__(self) -> str:
         return f"<run {self._id or 'not stored yet'} of {self._definition.name}>"
@@ -137,8 +183,8 @@ class Handle(Generic[R]):
 class Handles(list[Handle[R]]):
     """Runs submitted at once, in the order of their calls. In async code `await` it once: it is empty until then."""
 
-    def __init__(self, submission: Awaitable[list[Handle[R]]] | None = None) -> None:
-        super().__init__()
+    def __init__(self, submission: Awaitable[list[Handle[R]]] | None, stored: Iterable[Handle[R]] = ()) -> None:
+        super().__init__(stored)
         self._submission = submission
 
     def __await__(self) -> Generator[Any, None, Handles[R]]:
@@ -160,7 +206,8 @@ class Task(Generic[P, R]):
         self._client = client
         self.definition = definition
         self.function = function
-        self._how = how or How()
+        self.how = how or How()
+        """How its calls are submitted, where that is not as the task says."""
         self.__name__ = definition.name
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
@@ -176,7 +223,12 @@ class Task(Generic[P, R]):
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """A call as a value: for `app.submit_many` and `app.schedule`. Raises `BadArguments` if it does not fit."""
-        return Call(self.definition, self.definition.encode(args, kwargs), self._how)
+        try:
+            return Call(self.definition, self.definition.encode(args, kwargs), self.how)
+        except BadArguments:
+            if not promised_in((args, kwargs)):
+                raise
+        return Call(self.definition, b"", self.how, self.definition.by_name(args, kwargs))
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Store a run. Sync code: stored when this returns. Async code: stored when the returned handle was awaited."""
@@ -186,11 +238,14 @@ class Task(Generic[P, R]):
         """A handle to a run of this task that was submitted before, by its id."""
         if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id) or int(run_id) >= 1 << 63:
             raise BadInput(f"{run_id!r} is no run id; it is what `handle.id` said")
-        return Handle[R](self._client, self.definition, None).stored(int(run_id), False)
+        return Handle(self._client, self.definition, None, int(run_id), False)
 
     def at(self, when: datetime) -> Self:
         """The same task, due at an aware datetime."""
-        return self._with(at=to_micros(when), delay_seconds=-1.0)
+        at = to_micros(when)
+        if at <= NEVER:
+            raise BadTime(f"task {self.name!r} cannot be due at {when.isoformat()}: that is past")
+        return self._with(at=at, delay_seconds=-1.0)
 
     def in_(self, delay: Duration) -> Self:
         """The same task, due so long from now, by the store's clock: `"10m"`, `90`, `timedelta(hours=2)`."""
@@ -209,6 +264,7 @@ class Task(Generic[P, R]):
         on_unknown: OnUnknown | str | None = None,
         keep_result: bool | None = None,
         owner: str = "",
+        route: Route | str | None = None,
     ) -> Self:
         """The same task with other settings for what is submitted through it.
 
@@ -233,12 +289,14 @@ class Task(Generic[P, R]):
             changes["on_unknown"] = member(OnUnknown, on_unknown)
         if keep_result is not None:
             changes["keep_result"] = _yes_or_no("keep_result", keep_result)
+        if route is not None:
+            changes["route"] = route_of(route) or Route(by=ANY)
         if owner:
             changes["owner"] = check_owner(owner)
         return self._with(**changes)
 
     def _with(self, **changes: Any) -> Self:
-        return type(self)(self._client, self.definition, self.function, msgspec.structs.replace(self._how, **changes))
+        return type(self)(self._client, self.definition, self.function, msgspec.structs.replace(self.how, **changes))
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
@@ -281,18 +339,33 @@ def _yes_or_no(what: str, value: Any) -> bool:
     return value
 
 
+def routed(definition: Definition, how: How) -> Route | None:
+    """The route of a call; None: whoever is free."""
+    route = how.route or definition.route
+    return None if route is None or route.by == ANY else route
+
+
+def lane_of(definition: Definition, how: How) -> str:
+    """Where the runs of a call wait: in the queue's shared lane, or in its hall until a router has decided."""
+    queue = how.queue or definition.queue
+    return queue if routed(definition, how) is None else hall_of(queue)
+
+
 def pack_options(definition: Definition, how: How, repeat_seconds: float | None = None) -> bytes:
     """What a run has to carry because its store or another worker must know it; empty where nothing is special."""
-    on_unknown = how.on_unknown or definition.on_unknown
+    on_unknown, route = how.on_unknown or definition.on_unknown, routed(definition, how)
+    if how.is_plain and repeat_seconds is None and on_unknown is OnUnknown.REPEAT and route is None:
+        return b""
     options = Options(
         retry=how.retry,
         timeout_seconds=how.timeout_seconds,
         on_unknown=None if on_unknown is OnUnknown.REPEAT else on_unknown,
         keep_result=how.keep_result,
         repeat_seconds=repeat_seconds,
+        route=route,
+        takes=how.takes,
     )
-    packed = msgspec.json.encode(options)
-    return b"" if packed == b"{}" else packed
+    return msgspec.json.encode(options)
 
 
 def _delay(delay: Duration) -> float:
@@ -315,6 +388,8 @@ def _key(key: str) -> str:
         key.encode()
     except UnicodeEncodeError:
         raise BadInput("a business key cannot hold lone surrogates") from None
+    if "\0" in key:
+        raise BadInput("a business key cannot hold NUL")  # PostgreSQL could not, and a store may move there
     return key
 
 

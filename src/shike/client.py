@@ -1,7 +1,7 @@
 """Submit, wait, cancel, ask: from sync code, from any event loop, from threads, and after a fork.
 
 The store lives on a *home* loop: the one an app was started on, or a background thread of the client's own. Calls
-from elsewhere are handed over to it; stores that may be called from any loop are called directly.
+from elsewhere are handed over to it; what is submitted in one turn of another loop goes over together.
 """
 
 from __future__ import annotations
@@ -10,29 +10,39 @@ import asyncio
 import os
 import socket
 import threading
-import weakref
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-from shike.bounds import SLEEP_SECONDS_MAX, SUBMIT_BATCH_MAX
-from shike.call import Call, Handle, Handles
-from shike.errors import BadInput, IdsUsedUp, NotFound, RunFailed, StoreUnavailable, WaitTimeout
+from shike.background import Background, in_loop, running_loop
+from shike.bounds import FROZEN_SECONDS_MAX, SLEEP_SECONDS_MAX, SUBMIT_BATCH_MAX, SUBMIT_PAUSE_SECONDS, SUBMIT_TRIES
+from shike.bulk import in_steps
+from shike.call import Call, Handle, Handles, checked
+from shike.errors import (
+    BadInput,
+    IdsUsedUp,
+    NotFound,
+    RunFailed,
+    StoreError,
+    StoreFrozen,
+    StoreUnavailable,
+    WaitTimeout,
+)
 from shike.ids import RunIds, virtual_bucket
-from shike.model import PROTOCOL_VERSION, Ended, Live, State
-from shike.runtime import Runtime
+from shike.ids.forks import FORKS
+from shike.lazy import Lazy
+from shike.model import IN_LANE, PROTOCOL_VERSION, Ended, Live, State
+from shike.runtime import Runtime, driven, rest
 from shike.store.base import Store
 from shike.store.codec import Codec
+from shike.store.gather import Gather
 from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
+from shike.store.portable import refuse_unfinished
 from shike.store.verbs import Answer, Move, NewSession, Submitted
 from shike.task import Definition
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-SUBMIT_TRIES = 5
-RETRY_SECONDS = 0.1
-RETIRE_LOOK_SECONDS = 0.05
 
 
 class Client:
@@ -43,18 +53,25 @@ class Client:
         self.runtime = runtime
         self.codec = codec
         self._lock = threading.Lock()
+        self._line: Gather[Call[Any], tuple[int, bool]] = Gather(self._gathered, most=SUBMIT_BATCH_MAX)
         self._reset()
-        _clients.add(self)
+        FORKS.in_child(self._forked)
 
     def _reset(self) -> None:
         self._store: Store | None = None
         self._ids: RunIds | None = None
         self._home: asyncio.AbstractEventLoop | None = None
-        self._background: _Background | None = None
+        self._background: Background | None = None
+        self._beside: Background | None = None
         self._waits: dict[int, list[asyncio.Future[None]]] = {}
         self._unlisten: Callable[[], None] | None = None
         self._opening: asyncio.Lock | None = None
         self._runner: Callable[[Coroutine[Any, Any, Any]], Any] | None = None
+
+    def _forked(self) -> None:  # a child has neither our threads nor our connections: it opens anew on first use
+        self._lock = threading.Lock()
+        self._line.forget()
+        self._reset()
 
     def move_in(self, store: Store, runtime: Runtime, runner: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         """Live in another store for a while, whose loop is driven by `runner`: for tests."""
@@ -62,16 +79,12 @@ class Client:
         self.runtime = runtime
         self._runner = runner
         self._store = store
-        self._unlisten = runner(self._listen(store))
+        self._home = runner(running_loop())
 
     def move_out(self, runtime: Runtime) -> None:
         """Back to the store that the app was made with."""
         self._reset()
         self.runtime = runtime
-
-    async def _listen(self, store: Store) -> Callable[[], None]:
-        self._home = asyncio.get_running_loop()
-        return store.listen(self._hinted)
 
     # ------------------------------------------------------------ where the store lives
 
@@ -85,7 +98,7 @@ class Client:
                 self._move(here, None)
         return await self._opened()
 
-    def _move(self, home: asyncio.AbstractEventLoop, background: _Background | None) -> None:
+    def _move(self, home: asyncio.AbstractEventLoop, background: Background | None) -> None:
         """Live on another loop from here on: hints have to come there. What waits on the old one may finish."""
         if self._unlisten is not None:
             self._unlisten()
@@ -97,13 +110,13 @@ class Client:
 
     async def close(self) -> None:
         """Let go of the store. The next call opens it again."""
-        store, background = self._store, self._background
+        store, loops = self._store, [self._background, self._beside]
         if self._unlisten is not None:
             self._unlisten()
         self._reset()
         if store is not None:
             await store.close()
-        if background is not None:
+        for background in filter(None, loops):
             background.retire()
 
     def close_sync(self) -> None:
@@ -120,23 +133,30 @@ class Client:
         """The loop where the store lives; a background thread is started for it if there is none."""
         with self._lock:
             if self._home is None or self._home.is_closed():
-                background = _Background()
+                background = Background()
                 self._move(background.loop, background)
             assert self._home is not None
             return self._home
 
     async def _opened(self) -> Store:
-        if self._store is not None and self._unlisten is not None:
+        if self._store is not None:
+            if self._waits and in_loop():
+                self._hear(self._store)  # for those who wait since before a move
             return self._store
+        if not in_loop():
+            raise StoreUnavailable("the store was closed in this moment; the same call opens it again")
         if self._opening is None:
             self._opening = asyncio.Lock()
         async with self._opening:
             if self._store is None:
                 store = self._make_store()
                 await store.open()
+                try:
+                    await self._patiently(lambda: refuse_unfinished(store))
+                except StoreError:
+                    await store.close()
+                    raise
                 self._store = store
-            if self._unlisten is None:
-                self._unlisten = self._store.listen(self._hinted)
         return self._store
 
     async def store(self) -> Store:
@@ -160,86 +180,142 @@ class Client:
             raise BadInput("this would block the event loop that it waits for: in async code, await wait() instead")
         return asyncio.run_coroutine_threadsafe(work, self._home_loop()).result()
 
-    def both(self, work: Coroutine[Any, Any, T]) -> Any:
-        """In sync code do it now and return its value; in async code return what has to be awaited."""
-        return self.here(work) if _in_loop() else self.sync(work)
+    def _blocking(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do work that asks nobody but the store, and block: on this very thread where the store can."""
+        store = self._store
+        if store is not None and store.blocks and self._runner is None:
+            return driven(work)
+        return self.sync(work)
+
+    def aside(self, work: Coroutine[Any, Any, T]) -> T:
+        """As `sync`, for work that only asks the store: also on the home loop itself, where the store is open and
+        serves any thread."""
+        store, here = self._store, asyncio._get_running_loop()
+        if store is None or not store.any_thread or here is None or here is not self._home:
+            return self.sync(work)
+        with self._lock:
+            self._beside = self._beside or Background()
+        return asyncio.run_coroutine_threadsafe(work, self._beside.loop).result()
+
+    def both(self, name: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> Any:
+        """In sync code do it now and return its value; in async code return what has to be awaited, under that name."""
+        return self._later(name, begin) if in_loop() else self.sync(begin())
+
+    def _later(self, name: str, begin: Callable[[], Coroutine[Any, Any, T]]) -> Lazy[T]:
+        async def work() -> T:  # nothing of it may exist before somebody awaits it
+            return await self.here(begin())
+
+        return Lazy(name, work)
 
     # ------------------------------------------------------------ what it does
 
     def submit(self, call: Call[R]) -> Handle[R]:
         """Store one run; see `Task.submit`."""
-        if _in_loop():
-            return Handle(self, call.definition, self.here(self._submit_one(call)))
-        return Handle[R](self, call.definition, None).stored(*self.sync(self._submit_one(call)))
+        if in_loop():
+            return Handle(self, call.definition, Lazy("Task.submit", lambda: self._line.ask(call)))
+        (handle,) = self._blocking(self._submit_calls([call]))
+        return handle
 
     def submit_many(self, calls: Iterable[Call[R]]) -> Handles[R]:
-        """Store many runs, SUBMIT_BATCH_MAX in one atomic step each; gives a handle for each call."""
-        listed = _checked(calls)
-        if _in_loop():
-            return Handles(self.here(self._submit_calls(listed)))
-        handles = Handles[R]()
-        handles.extend(self.sync(self._submit_calls(listed)))
-        return handles
+        """Store many runs; up to SUBMIT_BATCH_MAX in one atomic step. Gives a handle for each call."""
+        listed = checked(calls)
+        if in_loop():
+            return Handles(self._later("Shike.submit_many", lambda: self._submit_calls(listed)))
+        return Handles(None, self._blocking(self._submit_calls(listed)))
 
-    async def _submit_one(self, call: Call[Any]) -> tuple[int, bool]:
-        (answer,) = await self._submit([call])
-        return answer.run_id, answer.fresh
+    async def _gathered(self, calls: list[Call[Any]]) -> list[tuple[int, bool] | BaseException]:
+        """What callers on one event loop submit in the same turn: one way to the home loop, one step."""
+        return await self.here(self._submit_all(calls))
+
+    async def _submit_all(self, calls: list[Call[Any]]) -> list[tuple[int, bool] | BaseException]:
+        """What is wrong with one, found before anything was stored, is not the others' fault."""
+        entries: list[Entry] = []
+        try:
+            entries = await self.entries(calls)
+            return [(answer.run_id, answer.fresh) for answer in await self.deliver(entries)]
+        except Exception as error:  # a codec may raise whatever it likes
+            if isinstance(error, StoreError) or (entries and not isinstance(error, BadInput)):
+                raise
+            if len(calls) == 1:
+                return [error]
+        return [one for call in calls for one in await self._submit_all([call])]
 
     async def _submit_calls(self, calls: Sequence[Call[R]]) -> list[Handle[R]]:
-        answers: list[Submitted] = []
-        for start in range(0, len(calls), SUBMIT_BATCH_MAX):
-            answers += await self._submit(calls[start : start + SUBMIT_BATCH_MAX])
+        blocks = not in_loop() or (await self._opened()).blocks
+        in_order = blocks or any(call.how.key for call in calls)  # of one key, the first wins
+        answers = await in_steps(self.entries, self.deliver, calls, overlap=not in_order)
         return [
-            Handle[R](self, call.definition, None).stored(answer.run_id, answer.fresh)
+            Handle(self, call.definition, None, answer.run_id, answer.fresh)
             for call, answer in zip(calls, answers, strict=True)
         ]
 
-    async def _submit(self, calls: Sequence[Call[Any]]) -> list[Submitted]:
+    async def prepared(self, calls: Sequence[Call[Any]]) -> tuple[Store, list[Entry]]:
+        """The open store, and the runs that calls become there."""
+        return await self._opened(), await self.entries(calls)
+
+    async def entries(self, calls: Sequence[Call[Any]]) -> list[Entry]:
+        """The runs that calls become, with ids of this process's own; nothing is stored yet."""
         store = await self._opened()
-        now = self.runtime.clock.wall()
         ids, codec, count = await self._numbers(store), self.codec, store.virtual_buckets
+        now = self.runtime.clock.wall()
         try:
             run_ids = ids.spread(len(calls), count)
         except IdsUsedUp:  # this session has named 268 million runs: go on under a new number
             self._ids = None
-            return await self._submit(calls)
+            return await self.entries(calls)
         entries = []
         for call, run_id in zip(calls, run_ids, strict=True):
-            key = call.how.key
-            at_home = ids.next(virtual_bucket(key, count)) if key and count > 1 else run_id
+            at_home = ids.next(virtual_bucket(call.how.key, count)) if call.how.key and count > 1 else run_id
             entries.append(call.entry(at_home, now, codec))
-        return await self.deliver(entries)
+        return entries
 
     async def deliver(self, entries: Sequence[Entry]) -> list[Submitted]:
         """Hand entries to the store until it answers; the same ids again, so nothing is stored twice."""
         store = await self._opened()
         for attempt in range(SUBMIT_TRIES):
             try:
-                return await store.submit(entries, repeat=attempt > 0)
-            except StoreUnavailable:
-                if attempt == SUBMIT_TRIES - 1:
+                repeat = attempt > 0
+                return await self._patiently(lambda: store.submit(entries, repeat=repeat))  # noqa: B023 - awaited here
+            except StoreUnavailable as error:
+                if isinstance(error, StoreFrozen) or attempt == SUBMIT_TRIES - 1:
                     raise
-                await asyncio.sleep(RETRY_SECONDS * 2**attempt)
+                await rest(SUBMIT_PAUSE_SECONDS * 2**attempt)
         raise AssertionError("unreachable")
 
-    async def take_id(self, spread: str = "") -> int:
-        """A fresh run id; `spread` decides its virtual bucket."""
+    async def _patiently(self, ask: Callable[[], Awaitable[R]]) -> R:
+        """Wait out a move of the store, for FROZEN_SECONDS_MAX."""
+        begun, pause = self.runtime.clock.monotonic(), SUBMIT_PAUSE_SECONDS
+        while True:
+            try:
+                return await ask()
+            except StoreFrozen:
+                if self.runtime.clock.monotonic() - begun >= FROZEN_SECONDS_MAX:
+                    raise
+                await rest(pause)
+                pause = min(2 * pause, SLEEP_SECONDS_MAX)
+
+    async def take_id(self, spread: str = "", count: int = 1) -> int:
+        """A fresh run id, the first of `count` that follow each other; `spread` decides its virtual bucket."""
         store = await self._opened()
-        return (await self._numbers(store)).next(virtual_bucket(spread, store.virtual_buckets) if spread else 0)
+        try:
+            bucket = virtual_bucket(spread, store.virtual_buckets) if spread else 0
+            return (await self._numbers(store)).block(count, bucket)
+        except IdsUsedUp:  # as in `entries`
+            self._ids = None
+            return await self.take_id(spread, count)
 
     async def _numbers(self, store: Store) -> RunIds:
         if self._ids is None:
-            session = await store.open_session(
-                NewSession(
-                    identity=self.runtime.entropy.token_hex(16),
-                    name=f"{socket.gethostname()}:{os.getpid()}",
-                    kind="client",
-                    host=socket.gethostname(),
-                    pid=os.getpid(),
-                    lease_seconds=0.0,
-                    protocol=PROTOCOL_VERSION,
-                )
+            new = NewSession(
+                identity=self.runtime.entropy.token_hex(16),
+                name=f"{socket.gethostname()}:{os.getpid()}",
+                kind="client",
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                lease_seconds=0.0,
+                protocol=PROTOCOL_VERSION,
             )
+            session = await self._patiently(lambda: store.open_session(new))
             self._ids = RunIds(session.number)
         return self._ids
 
@@ -271,12 +347,12 @@ class Client:
 
     async def ended(self, run_id: int, seconds: float | None) -> Ended:
         """Wait until a run is over. Hints make it quick; a look each second makes it sure."""
-        store = await self._opened()
-        clock = self.runtime.clock
+        store, clock = await self._opened(), self.runtime.clock
         deadline = None if seconds is None else clock.monotonic() + seconds
         while True:
             told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waits.setdefault(run_id, []).append(told)
+            self._hear(store)
             try:
                 known = await store.find(run_id)
                 if isinstance(known, Ended):
@@ -285,10 +361,16 @@ class Client:
                     raise NotFound(f"no run {run_id} in the store; was its history dropped?")
                 left = SLEEP_SECONDS_MAX if deadline is None else min(deadline - clock.monotonic(), SLEEP_SECONDS_MAX)
                 if left <= 0:
-                    raise WaitTimeout(f"run {run_id} was {_words(known)} after {seconds:g} s; it goes on")
+                    words = _words(known, await store.now())
+                    raise WaitTimeout(f"run {run_id} {words} after {seconds:g} s; it goes on")
                 await asyncio.wait([told], timeout=left)
             finally:
                 self._forget(run_id, told)
+
+    def _hear(self, store: Store) -> None:
+        """Listen to the store from here on. Only who waits does: it costs a wake-up with each commit."""
+        if self._unlisten is None:
+            self._unlisten = store.listen(self._hinted)
 
     def _forget(self, run_id: int, told: asyncio.Future[None]) -> None:
         waits = self._waits.get(run_id, [])
@@ -308,65 +390,11 @@ class Client:
                     pass  # that loop is closed
 
 
-def _words(live: Live) -> str:
-    return live.state.name
-
-
-def _in_loop() -> bool:
-    return asyncio._get_running_loop() is not None
-
-
-def _checked(calls: Iterable[Call[R]]) -> list[Call[R]]:
-    listed = list(calls)
-    for call in listed:
-        if not isinstance(call, Call):
-            raise BadInput(f"{call!r} is no call of a task; write task.bind(…) for each run")
-    return listed
+def _words(live: Live, now: int) -> str:
+    is_due = live.state in IN_LANE and live.run_at <= now
+    return "was due and no worker had taken it" if is_due else f"was {live.state.name}"
 
 
 def _tell(told: asyncio.Future[None]) -> None:
     if not told.done():
         told.set_result(None)
-
-
-class _Background:
-    """An event loop on a thread of its own, for code that has none."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="shike:client", daemon=True)
-        self._thread.start()
-
-    def retire(self) -> None:
-        """End once nothing waits on it any more."""
-        self.loop.call_soon_threadsafe(self._end_if_idle)
-
-    def join(self) -> None:
-        self._thread.join()
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        try:
-            self.loop.run_forever()
-        finally:
-            self.loop.close()
-
-    def _end_if_idle(self) -> None:
-        if asyncio.all_tasks(self.loop):
-            self.loop.call_later(RETIRE_LOOK_SECONDS, self._end_if_idle)
-        else:
-            self.loop.stop()
-
-
-_clients: weakref.WeakSet[Client] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    """A child has neither our threads nor our connections: forget them, and open anew on first use."""
-    for client in list(_clients):
-        client._lock = threading.Lock()
-        client._reset()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -15,6 +15,7 @@ from shike.errors import BadTime
 
 MICROS = 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it
 WALL_MIN = 0
 WALL_MAX = int((datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) / timedelta(microseconds=1))
 
@@ -42,7 +43,7 @@ class SystemClock:
         return time.monotonic()
 
     def boot(self) -> float:
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+        return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
 
 
 class ManualClock:
@@ -77,9 +78,12 @@ def to_micros(moment: datetime) -> int:
     """UTC microseconds of an aware datetime. A naive one is refused: it does not say which instant it means."""
     if not isinstance(moment, datetime):
         raise BadTime(f"{moment!r} is no datetime; give an aware one, e.g. datetime.now(UTC)")
-    if moment.tzinfo is None or moment.utcoffset() is None:
-        raise BadTime(f"{moment.isoformat()} has no time zone; give an aware datetime, e.g. datetime.now(UTC)")
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    try:
+        if moment.tzinfo is not None and moment.utcoffset() is not None:
+            return (moment.astimezone(UTC) - EPOCH) // timedelta(microseconds=1)
+    except (OverflowError, ValueError) as error:
+        raise BadTime(f"{moment.replace(tzinfo=None)} in its zone lies outside of the years 1 to 9999 UTC") from error
+    raise BadTime(f"{moment.isoformat()} has no time zone; give an aware datetime, e.g. datetime.now(UTC)")
 
 
 def to_datetime(micros: int) -> datetime:

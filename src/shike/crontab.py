@@ -19,6 +19,7 @@ from msgspec import Struct, field
 
 from shike.bounds import NAME_CHARS_MAX
 from shike.errors import CrontabError, TriggerError
+from shike.task import is_text
 from shike.trigger import DST, Cron, cron
 from shike.trigger.cron_parse import NICKNAMES
 
@@ -89,10 +90,7 @@ def read(path: Path, *, system: bool, tz: str = "UTC", dst: DST = DST.VIXIE) -> 
         body = path.read_bytes()
         if len(body) > FILE_BYTES_MAX:
             raise CrontabError(f"{len(body):,} bytes are more than a crontab has", file=str(path), line=1)
-        return parse(body.decode(), str(path), system=system, tz=tz, dst=dst)
-    except UnicodeDecodeError as error:
-        line = body[: error.start].count(b"\n") + 1
-        raise CrontabError("this is not UTF-8 text", file=str(path), line=line) from error
+        return parse(body.decode(errors="surrogateescape"), str(path), system=system, tz=tz, dst=dst)
     except OSError as error:
         raise CrontabError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -141,6 +139,8 @@ class _Reader:
             raise CrontabError(f"the line has {len(line):,} characters; {LINE_CHARS_MAX:,} is the limit")
         if "\0" in line or line.endswith("\r"):
             raise CrontabError("the line holds a NUL or ends as on Windows (CR LF); cron would hand that to the shell")
+        if not is_text(line):
+            raise CrontabError("the line is not UTF-8 text")
         variable = _VARIABLE.fullmatch(line)
         if variable:
             self._variable(*variable.groups())

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from shike.bounds import MISFIRE_GRACE_SECONDS, RETRY_DELAY_SECONDS_MAX
-from shike.call import Call, Duration, check_band, pack_options
+from shike.call import Call, Duration, Task, check_band, lane_of, pack_options
 from shike.clock import MICROS, to_micros
-from shike.errors import BadInput, BadSetting, TriggerError
+from shike.errors import BadArguments, BadInput, BadSetting, TriggerError
 from shike.model import NEVER, Misfire, Overlap, Schedule
 from shike.store.codec import Codec
 from shike.task import check_name, member
@@ -23,6 +23,8 @@ from shike.trigger.zone import tz_version
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_.]*)(?::-([^}]*))?\}")
 
+
+R = TypeVar("R")
 
 NUMBER_MAX = 1_000_000_000  # of what a schedule counts: one a second for thirty years
 
@@ -42,6 +44,14 @@ class Policies(Struct, frozen=True, kw_only=True):
     expires: Duration = 0
 
 
+def without_arguments(task: Task[..., R]) -> Call[R]:
+    """The call of a task that needs no arguments; raises `BadArguments` for others."""
+    try:
+        return task.bind()
+    except BadArguments as error:
+        raise BadArguments(f"{error}; give its arguments: app.schedule(task.bind(…), …)") from None
+
+
 def configured(text: str, values: Mapping[str, str]) -> str:
     """Fill `${NAME}` and `${NAME:-default}` from the settings' values, then from the environment."""
 
@@ -50,6 +60,8 @@ def configured(text: str, values: Mapping[str, str]) -> str:
         value = values.get(name, os.environ.get(name, default))
         if value is None:
             raise BadSetting(f"{text!r} needs a value for {name}: set it under [values] or in the environment")
+        if not isinstance(value, str):
+            raise BadSetting(f"{text!r}: the value of {name} is {value!r}; give a text")
         return value
 
     return _REFERENCE.sub(found, text)
@@ -113,6 +125,7 @@ def schedule_of(
     for word, number in (("overlap_max", policies.overlap_max), ("count", policies.count)):
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= NUMBER_MAX:
             raise BadInput(f"schedule {name!r}: {word}={number!r} is no whole number from 0 to {NUMBER_MAX:,}")
+    call.refuse_promised()
     full_name = f"{group}/{name}"
     repeat_seconds = trigger.interval_micros / MICROS if isinstance(trigger, Every) and trigger.delay else None
     schedule = Schedule(
@@ -120,7 +133,7 @@ def schedule_of(
         task=definition.name,
         trigger=encode(trigger),
         args=codec.encode(call.payload),
-        queue=how.queue or definition.queue,
+        queue=lane_of(definition, how),
         band=check_band(how.band if how.band >= 0 else definition.band),
         misfire=misfire,
         misfire_grace_seconds=_seconds("misfire_grace", policies.misfire_grace),

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from shike.bounds import ACK_DELAY_SECONDS, LEASE_SECONDS, STOP_GRACE_SECONDS
 from shike.clock import WALL_MIN
-from shike.errors import StoreError
+from shike.errors import BadSetting, StoreError
 from shike.events import (
     RUN_ENDED,
     RUN_REFUSED,
@@ -25,14 +25,17 @@ from shike.events import (
     Event,
 )
 from shike.model import Executor, State
+from shike.route.tags import WEIGHT_MAX, WEIGHT_MIN, check_tags
 from shike.runtime import Runtime
 from shike.scheduler.node import Node
+from shike.scheduler.preset import CLASSIC, Preset
+from shike.scheduler.waker import Waker
 from shike.session import Member
 from shike.store.base import Store
 from shike.store.codec import Codec
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Ack, Answer, Retention
-from shike.task import Definition
+from shike.task import DEFAULT_QUEUE, Definition
 from shike.worker.claims import QueueShare
 from shike.worker.executor import Pool
 from shike.worker.worker import Worker
@@ -50,12 +53,25 @@ class Roles(Struct, frozen=True, kw_only=True):
     scheduler: bool = True
     worker: bool = True
     slots: int = SLOTS
-    queues: tuple[QueueShare, ...] = (QueueShare("default"),)
+    queues: Sequence[QueueShare | str] = ()  # as in `mail:10*3`; none: all that the app's tasks and schedules name
     lease_seconds: float = LEASE_SECONDS
     ack_delay_seconds: float = ACK_DELAY_SECONDS
     runs_max: int = 0
     name: str = ""
+    tags: Sequence[str] = ()  # what a route may ask for: `gpu`, `eu-west`
+    weight: float = 1.0  # of this worker, where routes weigh them
     keep: Retention | None = None
+    preset: Preset = CLASSIC
+    waker: Waker | None = None  # who wakes the scheduler, beside its own timer: `shike.connect.BrokerWaker`
+
+    def __post_init__(self) -> None:
+        if self.slots < 1:
+            raise BadSetting(f"slots={self.slots}: a worker works on at least one run at once")
+        check_tags(self.tags)
+        if not WEIGHT_MIN <= self.weight <= WEIGHT_MAX:
+            raise BadSetting(f"weight={self.weight!r}: a number from {WEIGHT_MIN} to {WEIGHT_MAX}")
+        if isinstance(self.queues, str):
+            raise BadSetting(f"queues={self.queues!r} is one text; give several: queues=['mail:10', 'bulk*0.5']")
 
     @property
     def kind(self) -> str:
@@ -91,17 +107,27 @@ class Engine:
                 self.member,
                 tasks,
                 slots=roles.slots,
-                queues=roles.queues,
+                queues=tuple(map(QueueShare.of, roles.queues)) or _named_by(tasks),
                 pools=pools,
                 lease_seconds=roles.lease_seconds,
                 ack_delay_seconds=roles.ack_delay_seconds,
                 runs_max=roles.runs_max,
+                tags=roles.tags,
+                weight=roles.weight,
                 codec=codec,
                 settled=self._settled,
-                wants_names=self._wants_runs,
+                listeners=self._events.listeners,
             )
         if roles.scheduler:
-            self.node = Node(store, runtime, self.member, lease_seconds=roles.lease_seconds, keep=roles.keep)
+            self.node = Node(
+                store,
+                runtime,
+                self.member,
+                lease_seconds=roles.lease_seconds,
+                keep=roles.keep,
+                preset=roles.preset,
+                waker=roles.waker,
+            )
         self.member.on_lost.append(lambda reason: self._events.emit(Event(event=SESSION_LOST, reason=reason)))
         self._unlisten = store.listen(self._hinted)
 
@@ -165,9 +191,10 @@ class Engine:
         return self._events.wanted(RUN_ENDED) or self._events.wanted(RUN_REFUSED)
 
     def _settled(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
-        if not self._wants_runs():
-            return
         events, names = self._events, self.worker.names if self.worker is not None else {}
+        if not self._wants_runs():
+            names.clear()  # of somebody who listens to something else
+            return
         for ack, answer in zip(acks, answers, strict=True):
             task = names.pop(ack.run_id, "")
             known = answer is Answer.ACCEPTED or answer is Answer.ALREADY
@@ -186,3 +213,8 @@ class Engine:
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is HintKind.SCHEDULE and self._events.wanted(SCHEDULE_CHANGED):
             self._events.emit(Event(event=SCHEDULE_CHANGED, name=hint.name))
+
+
+def _named_by(tasks: Mapping[str, Definition]) -> tuple[QueueShare, ...]:
+    named = [task.queue for task in tasks.values()]
+    return tuple(QueueShare(name) for name in dict.fromkeys([DEFAULT_QUEUE, *named]))

@@ -61,21 +61,21 @@ class Emitter:
     """Tells listeners. `wanted(name)` is cheap: nobody builds an event that nobody wants."""
 
     def __init__(self) -> None:
-        self._listeners: dict[str, list[Listener]] = {}
+        self.listeners: dict[str, list[Listener]] = {}  # by the names of events; empty: nobody listens at all
         self._tasks: dict[asyncio.Task[None], None] = {}
 
     def on(self, name: str, listener: Listener) -> None:
         """Call `listener` for each event of that name; `*` means all."""
         if name != "*" and name not in NAMES:
             raise BadInput(f"no event is called {name!r}; there are: {', '.join(NAMES)}")
-        self._listeners.setdefault(name, []).append(listener)
+        self.listeners.setdefault(name, []).append(listener)
 
     def wanted(self, name: str) -> bool:
-        return bool(self._listeners) and (name in self._listeners or "*" in self._listeners)
+        return bool(self.listeners) and (name in self.listeners or "*" in self.listeners)
 
     def emit(self, event: Event) -> None:
         """Tell whoever wants to know; never raises, never waits."""
-        for listener in (*self._listeners.get(event.event, ()), *self._listeners.get("*", ())):
+        for listener in (*self.listeners.get(event.event, ()), *self.listeners.get("*", ())):
             try:
                 told = listener(event)
                 if inspect.isawaitable(told):

@@ -10,9 +10,12 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from shike.bounds import BAND_DEFAULT, MISFIRE_GRACE_SECONDS
+from shike.ties import Link as Link
+from shike.ties import OnParent as OnParent
+from shike.ties import Ties as Ties
 
 RECORD_VERSION: Final = 1
 PROTOCOL_VERSION: Final = 1
@@ -46,7 +49,9 @@ ALLOWED: Final[dict[State, frozenset[State]]] = {
     State.PENDING: frozenset(
         {State.SCHEDULED, State.WAITING, State.ASSIGNED, State.RUNNING, State.CANCELLED, State.SKIPPED} | {State.DEAD}
     ),
-    State.ASSIGNED: frozenset({State.SCHEDULED, State.RUNNING, State.CANCELLED, State.SKIPPED, State.DEAD}),
+    State.ASSIGNED: frozenset(
+        {State.SCHEDULED, State.ASSIGNED, State.RUNNING, State.CANCELLED, State.SKIPPED, State.DEAD}
+    ),
     State.RUNNING: frozenset(
         {State.SUCCESS, State.FAILED, State.SCHEDULED, State.DEAD, State.CANCELLED, State.SKIPPED}
     ),
@@ -100,6 +105,15 @@ class Executor(StrEnum):
     THREAD = "thread"  # a thread of a bounded pool
     PROCESS = "process"  # a warm child process that can be killed
     COMMAND = "command"  # a program given as argv, never through a shell
+    HTTP = "http"  # an executor elsewhere, called by its URL
+
+
+class Manner(IntEnum):
+    """How a batch was granted. A *suspect* is a run that was under way in a process that died."""
+
+    ORDINARY = 0
+    TOGETHER = 1  # suspects that share the worker's own process: if it dies, half as many go together next
+    APART = 2  # suspects that have a process each: whose dies is known
 
 
 class Growth(StrEnum):
@@ -123,6 +137,18 @@ class Backoff(Struct, frozen=True, kw_only=True, omit_defaults=True):
     jitter: float = 0.1  # each pause is drawn from [pause x (1 - jitter), pause x (1 + jitter)]
 
 
+class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who does it: a strategy, and who may at all. Tags are words that workers were started with."""
+
+    by: str = "least_busy"  # a file of `shike.route.strategies`
+    key: str = ""  # what consistent hashing goes by; empty: the run's business key, or its task
+    required: tuple[str, ...] = ()  # the worker has all of these …
+    preferred: tuple[str, ...] = ()  # … as many of these as there is anybody with …
+    anti: tuple[str, ...] = ()  # … and none of these
+    affinity: str = ""  # runs of one such word stay with the worker that had the last, as long as it may have them
+    slots: int = 1  # how much of a worker it takes
+
+
 class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one run sets differently from its task. None: as the task says."""
 
@@ -131,6 +157,8 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_unknown: OnUnknown | None = None
     keep_result: bool | None = None
     repeat_seconds: float | None = None  # fixed delay: the next moment is so long after this run's end
+    route: Route | None = None  # None: whoever is free
+    takes: str = ""  # in its arguments an object with this one name stands for parents' results: `track.handover`
 
 
 class Run(Struct, frozen=True, array_like=True, gc=False):
@@ -153,10 +181,11 @@ class Run(Struct, frozen=True, array_like=True, gc=False):
     misfire_seconds: float = 0.0  # start later than due_at by more than this is a misfire; 0: never one
     expires_at: int = NEVER  # not started by then: it is skipped
     gate: str = ""  # the permit it must hold before it enters a lane
-    replay_of: int = 0
+    replay_of: int = 0  # the run that it does again, the first one if that was a replay itself
     options: bytes = b""  # `Options` as JSON; empty: none
     owner: str = ""  # whom a dead letter belongs to
     schedule_version: int = 0
+    ties: Ties | None = None  # to other runs of a graph
 
 
 class Live(Struct, gc=False):
@@ -170,9 +199,11 @@ class Live(Struct, gc=False):
     crashes: int = 0  # processes that died while they ran nothing but this
     version: int = 1  # grows with each change; operators compare it
     token: int = 0  # of the lease that holds it; 0: none
-    suspect: bool = False  # rescued from a dead process: next claimed alone
+    suspect: bool = False  # rescued from a dead process: claimed with other suspects only, or apart
     cancel: str = ""  # why somebody asked for it to stop
     progress: bytes = b""
+    together: int = 0  # its lease was lost: of its kind, at most so many share a process; 0: it never was
+    worker: str = ""  # the session in whose own lane it was put; kept while that runs it
 
 
 class Ended(Struct, frozen=True, gc=False):
@@ -232,6 +263,29 @@ class Session(Struct, frozen=True, kw_only=True):
     protocol: int = PROTOCOL_VERSION
     load: bytes = b""
     closed_at: int = NEVER
+    lease_seconds: float = 0.0  # as of the last beat: how far ahead `expires_at` can be; 0: not known
+    died: bool = False  # closed because its process is gone, or may be; not where it is known to live
+    held: int = 0  # how many runs it held when it was closed
+
+
+class Load(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a session tells of itself with each beat. A field that is not told has its default."""
+
+    bucket_lease_seconds: float = 0.0  # how long its buckets stay its own without a beat; 0: as long as usual
+    late_ms: dict[int, int] = field(default_factory=dict)  # its late buckets, by their lowest virtual bucket
+    started_late_ms: dict[int, int] = field(default_factory=dict)  # a worker's: what it got late though it had room,
+    # by the lowest of as many virtual buckets as it tells of together
+    slots: int = 0  # a worker's; 0: it is none, or does not tell
+    busy: int = 0  # runs under way and granted
+    cpu: float = 0.0  # of its machine, 0 … 1, as the next two
+    memory: float = 0.0
+    io: float = 0.0
+    failures: float = 0.0  # of its last runs, the share that failed
+    latency_ms: float = 0.0  # of a run, on average
+    answer_ms: float = 0.0  # its last beat, there and back
+    runs_per_second: float = 0.0
+    weight: float = 1.0  # against the other workers
+    tags: tuple[str, ...] = ()
 
 
 class Lease(Struct, frozen=True, kw_only=True):
@@ -243,7 +297,7 @@ class Lease(Struct, frozen=True, kw_only=True):
     granted_at: int
     run_ids: tuple[int, ...]
     open_ids: tuple[int, ...]  # not settled yet
-    solo: bool = False  # granted for a suspect, alone
+    manner: Manner = Manner.ORDINARY
 
 
 class Schedule(Struct, frozen=True, kw_only=True, omit_defaults=True):

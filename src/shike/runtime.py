@@ -1,4 +1,4 @@
-"""The one seam through which a process gets its clock, its randomness, and its background roles.
+"""The one seam through which a process gets its clock, its randomness, a look at its machine, and its background roles.
 
 Production and simulation run the same roles: only this object differs. A *role* is a coroutine function that runs
 until it is cancelled; should an error end it that nobody foresaw, it is called again. A role that must go on while
@@ -11,15 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar, cast
 
 from shike.bounds import SLEEP_SECONDS_MAX
 from shike.clock import Clock, SystemClock
 from shike.ids import Entropy, SystemEntropy
+from shike.usage import Counters, counters
 
 log = logging.getLogger("shike")
 
+T = TypeVar("T")
 RoleFunction = Callable[[], Awaitable[None]]
 
 
@@ -31,6 +34,25 @@ async def woken(event: asyncio.Event, seconds: float | None) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def driven(work: Coroutine[Any, Any, T]) -> T:
+    """Do work here and now, on a thread without an event loop. What it awaits has to block instead of giving way there,
+    as the verbs of a store that `blocks` do, and `rest`."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return cast(T, done.value)
+    work.close()
+    raise RuntimeError("this work has to wait for an event loop, and none runs here")
+
+
+async def rest(seconds: float) -> None:
+    """Sleep, with an event loop or without one."""
+    if asyncio._get_running_loop() is None:
+        time.sleep(seconds)  # noqa: ASYNC251 - there is nobody else to give way to
+    else:
+        await asyncio.sleep(seconds)
 
 
 class Role(Protocol):
@@ -76,6 +98,7 @@ class ThreadRole:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = threading.Event()
+        self._over: asyncio.Future[None] = self._home.create_future()
         self._thread = threading.Thread(target=self._main, name=f"shike:{name}", daemon=True)
         self._thread.start()
 
@@ -84,6 +107,14 @@ class ThreadRole:
             asyncio.run(self._run())
         finally:
             self._ready.set()
+            try:
+                self._home.call_soon_threadsafe(self._end)
+            except RuntimeError:  # closed: nobody waits there any more
+                pass
+
+    def _end(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -105,15 +136,22 @@ class ThreadRole:
                 self._loop.call_soon_threadsafe(self._task.cancel)
             except RuntimeError:  # its loop closed in between
                 pass
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+        await asyncio.wait([self._over])  # by no executor: those are shut before `atexit`
+        self._thread.join()
 
 
 class Runtime:
     """What a process of Shike stands on."""
 
-    def __init__(self, clock: Clock | None = None, entropy: Entropy | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        entropy: Entropy | None = None,
+        counters: Callable[[], Counters | None] = counters,
+    ) -> None:
         self.clock = clock or SystemClock()
         self.entropy = entropy or SystemEntropy()
+        self.counters = counters  # what the machine says of how busy it is
 
     def start(
         self,

@@ -6,11 +6,13 @@ there counts, as a whole. An environment variable is called `SHIKE_` and the set
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, get_type_hints
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct, field
@@ -22,12 +24,16 @@ PREFIX: Final = "SHIKE_"
 CONFIG_VARIABLE: Final = "SHIKE_CONFIG"
 FILE: Final = "shike.toml"
 PROJECT_FILE: Final = "pyproject.toml"
+TABLES: Final = ("tool", "shike")  # who writes one of them in shike.toml means `[tool.shike]` of pyproject.toml
+TABLE_ADVICE: Final = "the whole file is about Shike; write its settings without a table, as in `slots = 10`"
 DEFAULT: Final = "default"
 SLOTS_MAX: Final = 10_000  # handlers that wait cost memory each; more than this wants more workers
 HISTORY_DAYS_MAX: Final = 3_650.0
 LEASE_SECONDS_MIN: Final = 2 * BEAT_SECONDS  # one beat may be late without harm
 LEASE_SECONDS_MAX: Final = 3_600.0
+PORT_MAX: Final = 65_535
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+PRESETS: Final = ("classic", "simple", "precise")
 SYNCHRONOUS: Final = ("full", "normal", "off")
 
 
@@ -39,33 +45,57 @@ class Settings(Struct, frozen=True, kw_only=True):
     app: str = ""
     slots: int = 100
     queues: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    weight: float = 1.0
     threads: int = 0
     processes: int = 8  # started when they are needed: after a crash so many rescued runs go on at once
     lease_seconds: float = LEASE_SECONDS
     allow_commands: bool = False
+    allow_http: tuple[str, ...] = ()
+    server: bool = True
+    host: str = "127.0.0.1"
+    port: int = 8787
     log_level: str = "info"
     history_success_days: float = 7.0
     history_dead_days: float = 90.0
+    history_url: str = ""
     synchronous: str = "full"
+    preset: str = "classic"
+    waker: str = ""
     values: dict[str, str] = field(default_factory=dict)
 
 
 MEANING: Final[dict[str, str]] = {
-    "store": "where the truth is: `sqlite:///relative.db`, `sqlite:////absolute.db` or `memory://`",
+    "store": "where the truth is: `sqlite:///relative.db`, `sqlite:////absolute.db`, "
+    "`postgresql://user@host/database`, `mysql://user@host/database`, `redis://host:6379/0` or `memory://`",
     "namespace": "keeps several Shikes in one store apart",
     "app": "what commands load that need your tasks: `module:attribute` or `file.py`",
     "slots": f"runs that one worker works on at once, 1 to {SLOTS_MAX:,}",
     "queues": "what a worker serves: `mail`, `mail:10` (at most ten at once), `mail:10*3` (three times the share); "
     "none: every queue that the app's tasks and schedules name",
+    "tags": "what routes may ask of a worker: `gpu`, `eu-west`",
+    "weight": "of a worker, where routes weigh them: 2 is worth two others",
     "threads": f"threads for handlers that are not async, up to {THREADS_MAX}; 0: as many as there are slots",
     "processes": f"child processes, up to {PROCESSES_MAX}, for handlers that ask for one and runs whose last worker "
     "died; started when first needed, 0: none",
     "lease_seconds": "how long a silent process keeps its runs before others take them over",
     "allow_commands": "whether this worker may start programs (command tasks)",
+    "allow_http": "which executors this worker may call (HTTP tasks): `public` for any public address on ports 80 and "
+    "443, `executor.local:8080` for one that is named, wherever it is; none: no calls",
+    "server": "whether `shike up` answers HTTP as well, where the extra `server` is installed",
+    "host": "address that the server listens on; beyond this machine only where there is an access key",
+    "port": "port that the server listens on; 0: any that is free",
     "log_level": ", ".join(f"`{level}`" for level in LOG_LEVELS),
     "history_success_days": "how long runs that went well are remembered",
     "history_dead_days": "how long dead letters and the timetable are remembered",
+    "history_url": "Redis: a store of its own, SQLite or SQL, that keeps the history for as long as the settings above "
+    "say; none: Redis keeps a day of it",
     "synchronous": "SQLite: `full` survives a power loss, `normal` may lose the last commits at one, `off` the file",
+    "preset": "how the timetable is cut and read: `classic` (one bucket, 5 s ahead), `simple` (one bucket, 1 s "
+    "ahead), `precise` (64 virtual buckets, shared by nodes, split where they are late; minute slices); a store keeps "
+    "the number of virtual buckets that it was made with",
+    "waker": "a delay broker that wakes the scheduler, whose own timer waits for its word a little: `amqp://…` "
+    "(RabbitMQ), `nats://…`, `redis://…` or `redis+expiry://…`; none: the timer alone",
     "values": "a table of your own: what `${NAME}` in a schedule stands for",
 }
 
@@ -101,11 +131,28 @@ def load(
 
 
 def store_url(loaded: Loaded) -> str:
-    """The store's URL with the settings that belong into it; what the URL says itself wins."""
-    url, synchronous = loaded.settings.store, loaded.settings.synchronous
-    if not loaded.given("synchronous") or not url.startswith("sqlite:") or "synchronous=" in url:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}synchronous={synchronous}"
+    """The store's URL with the settings that belong into it."""
+    return with_settings(loaded.settings.store, loaded)
+
+
+def with_settings(url: str, loaded: Loaded) -> str:
+    """A store's URL with the settings that belong into it; what the URL says itself wins."""
+    settings = loaded.settings
+    if url.startswith("sqlite:") and loaded.given("synchronous"):
+        return _with_option(url, "synchronous", settings.synchronous)
+    if url.startswith("redis") and settings.history_url:
+        return _with_option(url, "history_url", quote(settings.history_url, safe=""))
+    return url
+
+
+def _with_option(url: str, name: str, value: str) -> str:
+    return url if f"{name}=" in url else f"{url}{'&' if '?' in url else '?'}{name}={value}"
+
+
+def place(namespace: str) -> tuple[str, str]:
+    """The store's URL and the namespace (the given one, if there is one), as the file and the environment have them."""
+    loaded = load(environ=os.environ)
+    return store_url(loaded), namespace or loaded.settings.namespace
 
 
 def markdown() -> str:
@@ -124,7 +171,7 @@ def _from_file(folder: Path, named: str) -> list[tuple[str, str, Any]]:
     file, table = _table(folder, named)
     for name in table:
         if name not in MEANING:
-            raise BadSetting(f"{file}: {_unknown(name)}")
+            raise BadSetting(f"{file}: {_unknown(name) if name not in TABLES else TABLE_ADVICE}")
     return [(str(file), name, value) for name, value in table.items()]
 
 
@@ -172,7 +219,7 @@ def _unknown(name: str) -> str:
 
 
 def _value(origin: str, name: str, value: Any) -> Any:
-    if name == "queues" and isinstance(value, str):
+    if name in ("queues", "tags", "allow_http") and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if name == "values" and isinstance(value, dict):
         value = {key: str(one) if isinstance(one, int | float) else one for key, one in value.items()}
@@ -208,19 +255,46 @@ def _queues(value: tuple[str, ...]) -> str:
     return ""
 
 
+def _tags(value: tuple[str, ...]) -> str:
+    from shike.errors import BadInput
+    from shike.route.tags import check_tags
+
+    try:
+        check_tags(value)
+    except BadInput as error:
+        return str(error)
+    return ""
+
+
+def _allow_http(value: tuple[str, ...]) -> str:
+    from shike.egress.rules import Rules
+
+    try:
+        Rules.parse(value)
+    except BadSetting as error:
+        return str(error)
+    return ""
+
+
 _TYPES: Final = get_type_hints(Settings)
 _SWITCH: Final = {"yes": True, "on": True, "no": False, "off": False}
 _CHECKS: Final[dict[str, Callable[[Any], str]]] = {
     "store": lambda value: "" if value else "it cannot be empty",
     "slots": _between(1, SLOTS_MAX),
     "queues": _queues,
+    "tags": _tags,
+    "weight": _between(0.01, 100.0),
+    "allow_http": _allow_http,
     "threads": _between(0, THREADS_MAX),
     "processes": _between(0, PROCESSES_MAX),
     "lease_seconds": _between(LEASE_SECONDS_MIN, LEASE_SECONDS_MAX),
+    "host": lambda value: "" if value else "it cannot be empty",
+    "port": _between(0, PORT_MAX),
     "log_level": _one_of(LOG_LEVELS),
     "history_success_days": _between(0, HISTORY_DAYS_MAX),
     "history_dead_days": _between(0, HISTORY_DAYS_MAX),
     "synchronous": _one_of(SYNCHRONOUS),
+    "preset": _one_of(PRESETS),
 }
 
 

@@ -2,13 +2,12 @@
 
 Arguments travel as one JSON object by parameter name, so a stored run can be read by people and by a newer
 signature. What JSON cannot hold is refused where it is given, never at the worker: NaN, infinities, lone
-surrogates, unknown parameters, wrong types. Dataclasses, msgspec structs and pydantic models are taken as they are.
+surrogates, endless nests (`shike.payload`), unknown parameters, wrong types.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -20,13 +19,18 @@ from msgspec import Struct
 
 from shike.bounds import ARGS_BYTES_MAX, BAND_DEFAULT, NAME_CHARS_MAX, RESULT_BYTES_MAX
 from shike.errors import BadArguments, BadInput, TooLarge
-from shike.model import Backoff, Executor, OnUnknown
+from shike.model import Backoff, Executor, OnUnknown, Route
+from shike.payload import to_json
 
 EMPTY = b"{}"
-QUEUE_SIGNS = ":*,"
+DEFAULT_QUEUE = "default"
+QUEUE_SIGNS = ":*,>"
 Word = TypeVar("Word", bound=StrEnum)
 NO_RESULT = b"null"
-SETTINGS = ("name", "queue", "band", "retry", "timeout", "executor", "on_unknown", "keep_result", "expires", "owner")
+SETTINGS = (
+    *("name", "queue", "band", "retry", "timeout", "executor", "on_unknown", "keep_result", "expires", "owner"),
+    "route",
+)
 
 
 class Outcome(Struct, frozen=True):
@@ -51,6 +55,7 @@ class Definition:
         expires_seconds: float = 0.0,
         owner: str = "",
         argv: tuple[str, ...] = (),
+        route: Route | None = None,
     ) -> None:
         check_name("task", name)
         check_queue(queue)
@@ -71,12 +76,19 @@ class Definition:
         self.expires_seconds = expires_seconds
         self.owner = owner
         self.argv = argv
+        self.route = route
+        self.tellers: tuple[
+            Definition, ...
+        ] = ()  # tasks that tell of the end of each of its runs: `shike.connect.Outlet`
         if self.executor is Executor.ASYNC and not inspect.iscoroutinefunction(handler):
             raise BadInput(f"task {name!r}: only an `async def` handler can run on the event loop")
 
     @cached_property
     def _shape(self) -> _Shape:
-        return _Shape(self.handler if self.handler is not None else _takes_nothing)
+        shape = _Shape(self.handler if self.handler is not None else _takes_nothing)
+        if self.executor in (Executor.COMMAND, Executor.HTTP):  # the handler says what to do, not what comes of it
+            shape.take_any_result()
+        return shape
 
     def encode(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         """The arguments as JSON; raises `BadArguments` or `TooLarge` if they do not fit the handler."""
@@ -94,13 +106,17 @@ class Definition:
         self.decode(payload)
         return payload
 
+    def by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as they will be stored, before they are JSON; raises `BadArguments` for others than it has."""
+        return self._shape.bind(self.name, args, kwargs)
+
     def decode(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments to call the handler with; raises `BadArguments` if they no longer fit its signature."""
         if (payload == EMPTY or not payload) and self._shape.all_optional:
             return (), {}
         try:
             return self._shape.unbind(payload)
-        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        except Exception as error:  # a user's own types may raise whatever they like
             raise BadArguments(f"the arguments do not fit task {self.name!r}: {error}") from error
 
     def encode_result(self, value: Any) -> bytes:
@@ -121,7 +137,7 @@ class Definition:
         """The return value again, as the handler's return annotation says; raises `BadArguments` if it said wrong."""
         try:
             return self._shape.decode_result(payload)
-        except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        except Exception as error:  # a user's own types may raise whatever they like
             raise BadArguments(f"the result of task {self.name!r} is not what it says it returns: {error}") from error
 
 
@@ -172,17 +188,6 @@ def member(kind: type[Word], word: Any) -> Word:
         raise BadInput(f"{word!r} is no {kind.__name__}: {', '.join(kind)}") from None
 
 
-def to_json(value: Any, what: str) -> bytes:
-    """JSON of a value, refusing what JSON cannot hold; `what` names it in the error."""
-    try:
-        payload = _encoder.encode(value)
-    except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
-        raise BadArguments(f"the {what} cannot be written as JSON: {error}") from error
-    if b"null" in payload:
-        _refuse_not_finite(value, what)
-    return payload
-
-
 def _natural_executor(handler: Callable[..., Any] | None, argv: tuple[str, ...]) -> Executor:
     if argv:
         return Executor.COMMAND
@@ -192,11 +197,8 @@ def _natural_executor(handler: Callable[..., Any] | None, argv: tuple[str, ...])
 def _takes_nothing() -> None: ...
 
 
-def _encode_other(value: Any) -> Any:
-    dump = getattr(value, "model_dump", None)
-    if dump is not None:
-        return dump(mode="json")
-    raise TypeError(f"{type(value).__qualname__} is not a JSON value, dataclass, msgspec struct or pydantic model")
+def _takes_more(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
 
 
 def _decode_other(wanted: type, value: Any) -> Any:
@@ -206,38 +208,6 @@ def _decode_other(wanted: type, value: Any) -> Any:
     if isinstance(value, wanted):
         return value
     raise TypeError(f"cannot make a {wanted.__qualname__} of {type(value).__qualname__}")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_encode_other)
-
-
-def _refuse_not_finite(value: Any, what: str) -> None:
-    """msgspec writes NaN and infinities as null, so wherever a null was written the floats are looked at."""
-    for number in _floats(value):
-        if not math.isfinite(number):
-            raise BadArguments(f"the {what} hold {number}, which JSON cannot; send a string or leave it out")
-
-
-def _floats(value: Any) -> Any:
-    if isinstance(value, float):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _floats(key)
-            yield from _floats(item)
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from _floats(item)
-    elif not isinstance(value, str | bytes | int | type(None)):
-        for item in _fields_of(value):
-            yield from _floats(item)
-
-
-def _fields_of(value: Any) -> list[Any]:
-    names = getattr(value, "__struct_fields__", None) or getattr(value, "__dataclass_fields__", None)
-    if names is not None:
-        return [getattr(value, name) for name in names]
-    return list(vars(value).values()) if hasattr(value, "__dict__") else []
 
 
 class _Shape:
@@ -252,10 +222,10 @@ class _Shape:
         self._in_order = [
             p.name for p in self.signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
-        self.all_optional = all(
-            p.default is not p.empty or p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-            for p in self.signature.parameters.values()
-        )
+        required = [p for p in self.signature.parameters.values() if p.default is p.empty and not _takes_more(p)]
+        self.all_optional = not required
+        self._required = {p.name for p in required}
+        self._is_plain = not self._variadic and all(kind is not kind.POSITIONAL_ONLY for kind in kinds)
         self._decoder = self._compile(hints)
         self._result_decoder = _decoder_of(_without_outcomes(hints.get("return", Any)))
 
@@ -277,7 +247,13 @@ class _Shape:
             return msgspec.json.Decoder(shape)
 
     def bind(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        try:
+        """The arguments by name, in the order of the signature."""
+        if self._is_plain and len(args) <= len(self._in_order):
+            given = dict(zip(self._in_order, args, strict=False))
+            named = self._with_named(given, kwargs) if kwargs else given
+            if named is not None and self._required <= named.keys():
+                return named
+        try:  # what does not fit, `inspect` says best
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise BadArguments(f"task {name!r}{self.signature} cannot be called so: {error}") from None
@@ -285,12 +261,25 @@ class _Shape:
             return bound.arguments
         return {"*": list(bound.args), "**": dict(bound.kwargs)}
 
+    def _with_named(self, named: dict[str, Any], kwargs: Mapping[str, Any]) -> dict[str, Any] | None:
+        """None where a name is unknown or given twice."""
+        if not named.keys().isdisjoint(kwargs):
+            return None
+        given = {name: kwargs[name] for name in (*self._in_order, *self._by_name) if name in kwargs}
+        return named | given if len(given) == len(kwargs) else None
+
     def unbind(self, payload: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
         values = self._decoder.decode(payload)
         if self._variadic:
             return tuple(values.get("*", ())), values.get("**", {})
-        named = {name: getattr(values, name) for name in self._by_name} if self._by_name else {}
+        if not self._by_name:
+            return msgspec.structs.astuple(values), {}
+        named = {name: getattr(values, name) for name in self._by_name}
         return tuple([getattr(values, name) for name in self._in_order]), named
+
+    def take_any_result(self) -> None:
+        """Whatever the handler's annotation says."""
+        self._result_decoder = msgspec.json.Decoder(Any)
 
     def decode_result(self, payload: bytes) -> Any:
         return self._result_decoder.decode(payload) if payload else None

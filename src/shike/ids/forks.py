@@ -1,11 +1,11 @@
-"""Noticing a fork: a child must give out no id that its parent gives out too."""
+"""Noticing a fork: a child must give out no id that its parent gives out too, and do none of its work."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NoReturn
 from weakref import WeakMethod
 
 
@@ -54,6 +54,20 @@ class Forks:
 
 
 FORKS: Final = Forks()
+STRAY_STATUS: Final = 70  # EX_SOFTWARE of sysexits.h
+STRAY: Final = (
+    b"shike: a child came back from the handler that forked it; it ends here. End it with os._exit yourself\n"
+)
+
+
+def end_stray(error: BaseException | None = None) -> NoReturn:
+    """End a forked child that came back from a handler. It has the memory of a worker, but not its threads, and its
+    sockets and locks are its parent's: it must say and do nothing more. `error`: what the handler raised in it."""
+    if isinstance(error, SystemExit):
+        os._exit(error.code if isinstance(error.code, int) else error.code is not None)
+    os.write(2, STRAY)
+    os._exit(STRAY_STATUS)
+
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(

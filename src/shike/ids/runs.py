@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from operator import or_
 from typing import Final
@@ -22,7 +23,7 @@ class RunIds:
 
     From high to low: the session's number (27 bits, given by the store, never given twice), a sequence
     (28 bits), the run's virtual bucket (8 bits). So ids of a session grow, and an id alone tells where its
-    run lives. Not thread-safe. Every method raises `IdsUsedUp` once 2**28 ids are given out, and in a
+    run lives. Any thread may ask. Every method raises `IdsUsedUp` once 2**28 ids are given out, and in a
     process that was forked from the session's own; nothing is given out then.
     """
 
@@ -32,6 +33,7 @@ class RunIds:
         self._next = session_number << (SEQUENCE_BITS + BUCKET_BITS)
         self._end = self._next + (1 << (SEQUENCE_BITS + BUCKET_BITS))
         self._born = FORKS.count
+        self._lock = threading.Lock()
 
     def next(self, virtual_bucket: int) -> int:
         """The id of a run that lives in `virtual_bucket`."""
@@ -54,13 +56,20 @@ class RunIds:
         first = self._reserve(count)
         return [high | (high >> BUCKET_BITS) % virtual_buckets for high in range(first, first + count * _STEP, _STEP)]
 
+    def block(self, count: int, virtual_bucket: int) -> int:
+        """The first of `count` ids that follow each other in one bucket: for the runs of a graph."""
+        if not 0 <= virtual_bucket < VIRTUAL_BUCKETS_MAX or count < 1:
+            raise _bad_bucket(virtual_bucket) if count >= 1 else BadInput(f"cannot make {count} run ids")
+        return self._reserve(count) | virtual_bucket
+
     def _reserve(self, count: int) -> int:
         if self._born != FORKS.count:
             raise IdsUsedUp("these run ids belong to the parent process; open a session of your own after a fork")
-        first, after = self._next, self._next + count * _STEP
-        if after > self._end:
-            raise IdsUsedUp(f"this session has given out nearly 2**{SEQUENCE_BITS} run ids; open a new session")
-        self._next = after
+        with self._lock:
+            first, after = self._next, self._next + count * _STEP
+            if after > self._end:
+                raise IdsUsedUp(f"this session has given out nearly 2**{SEQUENCE_BITS} run ids; open a new session")
+            self._next = after
         return first
 
 

@@ -20,12 +20,13 @@ from shike.store.memory import MemoryStore
 from shike.testing.aside import TurnsPool, aside
 from shike.testing.loop import VirtualLoop
 from shike.trigger.duration import parse_duration
+from shike.worker.claims import QueueShare
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 START = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
-LEASE_SECONDS = 100 * 366 * 86_400.0  # one process, which never dies: its lease must outlive every leap
+LEASE_SECONDS = 500 * 366 * 86_400.0  # one process, which never dies: a quarter of it must outlive every leap
 STEP_SECONDS = 1.0  # how far time goes at once where something may happen
 PATIENCE = 200  # looks at runs that are due and that nobody takes: a paused queue, say
 
@@ -88,7 +89,8 @@ class Harness:
     async def _start(self, runtime: Runtime) -> Engine:
         await self.app.store_schedules()
         pools = {kind: TurnsPool(kind) for kind in (Executor.THREAD, Executor.PROCESS)}
-        codec, events, roles = self.app.client.codec, self.app.events, Roles(lease_seconds=LEASE_SECONDS)
+        codec, events = self.app.client.codec, self.app.events
+        roles = Roles(lease_seconds=LEASE_SECONDS, queues=tuple(map(QueueShare, self.app.queues)))
         engine = Engine(self.store, runtime, self.app.tasks, roles, pools=pools, codec=codec, events=events)
         await engine.start()
         return engine
