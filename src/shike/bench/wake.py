@@ -83,10 +83,12 @@ def _driven(count: int, driver_of: Callable[[Callable[[list[float]], None]], Dri
         if gap is None:
             over.set()
         else:
-            driver.after(gap, time.monotonic() + gap)
+            due = time.time() + gap
+            driver.at(round(due * MICROS), due)
 
     def fire(due: list[float]) -> None:
-        late.extend(time.monotonic() - at for at in due)
+        now = time.time()
+        late.extend(now - at for at in due)
         next_one()
 
     driver = driver_of(fire)
@@ -108,7 +110,7 @@ def usual_driver(count: int, _: int) -> Lateness:
 
 
 def precise_driver(count: int, _: int) -> Lateness:
-    """driver, precise: small slack, spins the last 100 µs"""
+    """driver, precise: small slack, spins the last 200 µs"""
     return _driven(count, lambda fire: Driver(fire, precision=PRECISE))
 
 

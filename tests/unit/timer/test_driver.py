@@ -223,8 +223,9 @@ def test_a_clock_set_back_while_it_is_watched_is_watched_no_longer() -> None:
     clock = StubbornClock(HOUR)
     driver: Driver[str] = Driver(Fired(), precision=PRECISE, clock=clock, sleeps=PlainSleeper(SystemClock()))
     driver._armed[Domain.WALL] = clock.due
-    assert driver._sleep() is False
-    assert driver.wakes == 0, "it did not sleep"
+    driver._queues[Domain.WALL].insert(clock.due, "a date")
+    assert driver._spun() == []
+    assert clock.looks == 5, "it was watched, and no longer once it was an hour away"
 
 
 @pytest.mark.parametrize("make", SLEEPERS, ids=["timerfd", "plain"])
