@@ -74,9 +74,16 @@ class Rabbit:
 async def told(*, quietly: bool = False) -> AsyncIterator[None]:
     """Say what the driver says in words of ours, or say nothing."""
     from aio_pika import exceptions
+    from aiormq.exceptions import InvalidFrameError
 
     try:
         yield
+    except InvalidFrameError as error:  # it has closed the connection; the driver (aiormq 7.2) does not read why
+        if not quietly:
+            kind = BrokerError if "Connection.OpenOk" in str(error) else BrokerUnavailable
+            raise kind(
+                "RabbitMQ hung up; is there the virtual host that the URL's path names, for this user?"
+            ) from error
     except (exceptions.AuthenticationError, exceptions.ProbableAuthenticationError) as error:
         if not quietly:
             raise BrokerError(f"RabbitMQ does not let us in ({error}); look at the URL's user and password") from error

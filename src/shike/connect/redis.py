@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import cache
 from importlib import resources
 from typing import Any
+from urllib.parse import urlsplit
 
 from shike.connect.bounds import ANSWER_SECONDS, CONNECT_SECONDS, REDIS_CONNECTIONS_MAX
 from shike.connect.drivers import need
@@ -18,8 +19,11 @@ class RedisLink:
     """A few connections to one server."""
 
     def __init__(self, url: str) -> None:
-        """Raises `BadBrokerURL` without the driver."""
+        """Raises `BadBrokerURL` without the driver, and for a database that is no number: the driver would take 0."""
         need("Redis", "redis", "redis")
+        database = urlsplit(url).path.strip("/")
+        if database and not (database.isascii() and database.isdecimal()) and not url.startswith("unix:"):
+            raise BadBrokerURL(f"the broker's URL names database {database!r}, not a number; write redis://host:6379/0")
         self._url = url
         self._client: Any = None
         self._asking: set[asyncio.Future[Any]] = set()

@@ -193,7 +193,7 @@ class CalendarQueue(Generic[T]):
 
     def pop_due(self, now: int, limit: int | None = None) -> list[T]:
         due: list[T] = []
-        most = maxsize if limit is None else limit
+        now, most = index(now), maxsize if limit is None else limit
         while len(due) < most:
             run, late = self._run, self._late
             if run.position < run.size and (not late or run.whens[run.position] <= late[0][0]):

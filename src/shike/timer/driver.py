@@ -73,6 +73,7 @@ class Driver(Generic[T]):
 
     `fire` should be quick; while it runs, others wait. `stepped` is called when the wall clock was set. If one of them
     raises, that is logged, and the next are fired all the same. Any thread may set and cancel timers, `fire` too.
+    A child made by `fork` has no such thread: let it make a driver of its own.
     """
 
     def __init__(

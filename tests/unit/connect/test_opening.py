@@ -33,6 +33,11 @@ def test_a_url_of_no_broker_is_refused_without_its_password(url: Any) -> None:
         assert "s3cret" not in str(caught.value)
 
 
+def test_a_database_of_redis_that_is_no_number_is_refused() -> None:
+    with pytest.raises(BadBrokerURL, match="'shike', not a number"):
+        open_delays("redis://localhost/shike", "reminders")
+
+
 @pytest.mark.parametrize(
     "url", ["nats://", "nats://localhost:port", "amqp://localhost:port/", "redis://localhost:port"]
 )

@@ -123,6 +123,15 @@ def test_a_broker_without_the_plug_in_is_told_of_with_its_name() -> None:
     run(story())
 
 
+def test_a_virtual_host_that_is_not_there_is_told_of_as_what_waiting_does_not_mend() -> None:
+    async def story() -> None:
+        with pytest.raises(BrokerError, match="virtual host") as caught:
+            await open_delays(servers.url("rabbitmq").rstrip("/") + "/" + fresh(), fresh()).open()
+        assert not isinstance(caught.value, BrokerUnavailable)
+
+    run(story())
+
+
 def test_a_wrong_password_is_told_in_words_without_it() -> None:
     async def story() -> None:
         url = servers.url("rabbitmq").replace("guest:guest", "guest:s3cret")
