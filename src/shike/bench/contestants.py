@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sched
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from importlib.util import find_spec
@@ -127,7 +128,8 @@ class SchedTimers(Peer):
         return self._scheduler.enterabs(when, 0, self._due.append, (item,))
 
     def cancel(self, token: Any) -> object:
-        self._scheduler.cancel(token)
+        with suppress(ValueError):  # it fired
+            self._scheduler.cancel(token)
         return None
 
     def pop_due(self, now: int, limit: int | None = None) -> Sequence[Any]:
@@ -188,7 +190,7 @@ class SortedContainersTimers(Peer):
         return entry
 
     def cancel(self, token: Any) -> object:
-        return self._list.remove(token)
+        return self._list.discard(token)
 
     def pop_due(self, now: int, limit: int | None = None) -> Sequence[Any]:
         end = self._list.bisect_right((now, maxsize))
@@ -225,7 +227,9 @@ class APSchedulerTimers(Peer):
         return job.id
 
     def cancel(self, token: Any) -> object:
-        return self._store.remove_job(token)
+        with suppress(LookupError):  # it fired
+            self._store.remove_job(token)
+        return None
 
     def pop_due(self, now: int, limit: int | None = None) -> Sequence[Any]:
         due = self._store.get_due_jobs(datetime.fromtimestamp(now / TICKS_PER_SECOND, UTC))[:limit]

@@ -139,7 +139,8 @@ def life(timers: Timers, pending: int, seconds: float) -> Figures:
 
     phase.chunks("insert", times, CHUNK, insert)
     del tokens[phase.done :]
-    figures["bytes"] = (resident_bytes() - before) / len(tokens)
+    if phase.done == pending:
+        figures["bytes"] = (resident_bytes() - before) / pending
     figures["gc"] = max(_collected() - alone, 0.0) * 1e3
     rng.shuffle(tokens)
 
