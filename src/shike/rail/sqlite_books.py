@@ -1,4 +1,4 @@
-"""Orders and rides in one SQLite file, beside whatever else is in it: a thread that owns a connection.
+"""Orders and rides in one SQLite file, beside whatever else is in it.
 
 An order is a JSON document with its version. Whoever puts one is told of a newer version by the database, not by a
 lock, so several processes may sell from one file; a person is claimed in the transaction that looks at their rides.
@@ -6,23 +6,15 @@ lock, so several processes may sell from one file; a person is claimed in the tr
 
 from __future__ import annotations
 
-import asyncio
-import sqlite3
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from shike.errors import StoreUnavailable
 from shike.rail.keeping import no_order, no_payment, outdated
 from shike.rail.order import Order, OrderState
 from shike.rail.passenger import Ride, check_rides
-from shike.store.sqlite.faults import translated
-from shike.store.sqlite.options import check_namespace, parse
-
-T = TypeVar("T")
+from shike.store.sqlite.aside import Aside
 
 TABLES: Final = """
 create table if not exists {ns}_orders (
@@ -60,130 +52,71 @@ class SQLiteBooks:
     """Both ports of `keeping`. Durable with each call (`?synchronous=FULL`, the default)."""
 
     def __init__(self, url: str, namespace: str = "rail") -> None:
-        check_namespace(namespace)
-        self._options = parse(url)
-        self._namespace = namespace
-        self._connection: sqlite3.Connection | None = None
-        self._thread: ThreadPoolExecutor | None = None
+        self._file = Aside("books", url, namespace, TABLES)
 
     async def __aenter__(self) -> SQLiteBooks:
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "shike-books")
-            await self._do(self._connect)
+        await self._file.open()
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        if self._thread is not None:
-            await self._do(self._disconnect)
-            self._thread.shutdown()
-            self._thread = None
+        await self._file.close()
 
     async def get(self, order: str) -> Order:
         return await self._read(GET, order) or no_order(order)
 
     async def put(self, order: Order) -> Order:
         kept = replace(order, version=order.version + 1)
-        await self._do(self._put, kept)
+        await self._file.do(self._put, kept)
         return kept
 
     async def of_payment(self, payment: str) -> Order:
         return await self._read(OF_PAYMENT, payment) or no_payment(payment)
 
     async def unfinished(self) -> list[str]:
-        return [id for (id,) in await self._do(self._rows, TO_DO, UNFINISHED)]
+        return [id for (id,) in await self._file.ask(TO_DO, UNFINISHED)]
 
     async def waiting(self) -> list[str]:
-        return [id for (id,) in await self._do(self._rows, TO_DO, WAITS)]
+        return [id for (id,) in await self._file.ask(TO_DO, WAITS)]
 
     async def orders(self, after: str = "", most: int = 1_000) -> list[Order]:
         """All that were ever made, in pages: those after a name, by their names."""
-        return [self._order(body) for (body,) in await self._do(self._rows, PAGE, after, most)]
+        return [self._order(body) for (body,) in await self._file.ask(PAGE, after, most)]
 
     async def claim(self, person: str, ride: Ride, order: str, *, instead_of: str = "") -> None:
-        await self._do(self._claim, person, ride, order, instead_of)
+        await self._file.do(self._claim, person, ride, order, instead_of)
 
     async def free(self, person: str, departure: str, order: str) -> None:
-        await self._do(self._rows, FREE, person, departure, order)
+        await self._file.ask(FREE, person, departure, order)
 
     async def orders_on(self, departure: str) -> list[str]:
-        return [order for (order,) in await self._do(self._rows, ON, departure)]
+        return [order for (order,) in await self._file.ask(ON, departure)]
 
     async def _read(self, sql: str, id: str) -> Order | None:
-        rows = await self._do(self._rows, sql, id)
+        rows = await self._file.ask(sql, id)
         return self._order(rows[0][0]) if rows else None
 
     def _order(self, body: str) -> Order:
         try:
             return msgspec.json.decode(body, type=Order)
         except msgspec.DecodeError as error:
-            raise translated(error, self._options.path) from error
-
-    async def _do(self, work: Callable[..., T], *words: Any) -> T:
-        if self._thread is None:
-            raise StoreUnavailable("these books are not open: use `async with`")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, *words)
-        except sqlite3.Error as error:
-            raise translated(error, self._options.path) from error
-
-    def _connect(self) -> None:
-        options = self._options
-        connection = sqlite3.connect(
-            options.path, timeout=options.busy_seconds, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("pragma journal_mode = wal")
-        connection.execute(f"pragma synchronous = {options.synchronous.value}")
-        connection.executescript(self._sql(TABLES))
-        self._connection = connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+            raise self._file.told(error) from error
 
     def _put(self, kept: Order) -> None:
         body = msgspec.json.encode(kept).decode()
         to_do = bool(kept.to_do) * UNFINISHED | (kept.state is OrderState.WAITING) * WAITS
         row = (kept.version, to_do, body, kept.id)
-        with _Transaction(self._open):
+        with self._file.transaction():
             if kept.version == 1:
-                changed = self._open.execute(self._sql(INSERT), row)
+                changed = self._file.changed(INSERT, *row)
             else:
-                changed = self._open.execute(self._sql(UPDATE), (*row, kept.version - 1))
-            if not changed.rowcount:
+                changed = self._file.changed(UPDATE, *row, kept.version - 1)
+            if not changed:
                 raise outdated(kept.id)
             for payment in kept.payments:
-                self._rows(OWN, payment.id, kept.id)
+                self._file.rows(OWN, payment.id, kept.id)
 
     def _claim(self, person: str, ride: Ride, order: str, instead_of: str) -> None:
-        with _Transaction(self._open):
-            rows = self._rows(RIDES, person, instead_of, ride.departure, order)
+        with self._file.transaction():
+            rows = self._file.rows(RIDES, person, instead_of, ride.departure, order)
             check_rides([Ride(*row) for row in rows], ride)
-            self._rows(CLAIM, person, ride.departure, order, ride.departs_at, ride.arrives_at)
-
-    @property
-    def _open(self) -> sqlite3.Connection:
-        assert self._connection is not None
-        return self._connection
-
-    def _rows(self, sql: str, *words: Any) -> list[Any]:
-        return self._open.execute(self._sql(sql), words).fetchall()
-
-    def _sql(self, text: str) -> str:
-        return text.replace("{ns}", self._namespace)
-
-
-class _Transaction:
-    """All that is written within is written, or nothing; from its beginning nobody else writes."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("begin immediate")
-
-    def __exit__(self, kind: object, *_rest: object) -> None:
-        if kind is None:
-            self._connection.execute("commit")
-        elif self._connection.in_transaction:
-            self._connection.execute("rollback")
+            self._file.rows(CLAIM, person, ride.departure, order, ride.departs_at, ride.arrives_at)

@@ -136,7 +136,7 @@ def test_a_file_that_cannot_be_used_is_told_by_its_name(tmp_path: Path) -> None:
         for url in ("redis://localhost/0", "rail.db"):
             with pytest.raises(BadStoreURL):
                 SQLiteBooks(url)
-        with pytest.raises(StoreUnavailable, match="are not open"):
+        with pytest.raises(StoreUnavailable, match="is not open; open its books"):
             await SQLiteBooks(f"sqlite:///{tmp_path}/rail.db").get("o")
         async with SQLiteBooks(f"sqlite:///{tmp_path}/rail.db") as books:
             await books.put(HELD)
