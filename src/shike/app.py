@@ -56,9 +56,8 @@ class Shike:
         app.schedule(send.bind(user=1), cron="0 9 * * mon-fri", tz="Asia/Shanghai")
         send.in_("10m").submit(user=2)
 
-    Creating one opens nothing; the store is opened on first use. Without a store it is the one that the settings name
-    (`SHIKE_STORE`, `shike.toml`), else `sqlite:///shike.db`, so that a program that submits and `shike up` mean the
-    same one. Raises `BadSetting` where those cannot be read.
+    Creating one opens nothing. Without a store it is the one that the settings name (`SHIKE_STORE`, `shike.toml`), else
+    `sqlite:///shike.db`: a program that submits and `shike up` mean the same one. Raises `BadSetting` for bad settings.
     """
 
     def __init__(
@@ -80,6 +79,7 @@ class Shike:
         self.namespace = namespace or DEFAULT_NAMESPACE
         self.values: dict[str, str] = dict(values or {})
         self.tasks: dict[str, Definition] = {}
+        self.intakes: dict[str, Any] = {}  # `shike.connect.Intake`, by name
         self.events = Emitter()
         self.runtime = runtime or Runtime()
         self._given_store = None if isinstance(store, str) else store

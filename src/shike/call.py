@@ -273,7 +273,7 @@ class Task(Generic[P, R]):
         """
         changes: dict[str, Any] = {}
         if key is not None:
-            changes.update(key=_key(key), key_seconds=_key_seconds(key_ttl))
+            changes.update(key=check_key(key), key_seconds=key_seconds(key_ttl))
         if queue is not None:
             check_queue(queue)
             changes["queue"] = queue
@@ -379,7 +379,7 @@ def _seconds(timeout: Duration | None) -> float | None:
     return None if timeout is None else _delay(timeout)
 
 
-def _key(key: str) -> str:
+def check_key(key: str) -> str:
     if not isinstance(key, str) or not key:
         raise BadInput("a business key is a text that is not empty")
     if len(key) > KEY_CHARS_MAX:
@@ -393,7 +393,7 @@ def _key(key: str) -> str:
     return key
 
 
-def _key_seconds(ttl: Duration) -> float:
+def key_seconds(ttl: Duration) -> float:
     seconds = _delay(ttl)
     if not 0 < seconds <= DEDUPE_SECONDS_MAX:
         raise BadTime(f"a key is remembered for more than 0 and at most {DEDUPE_SECONDS_MAX / 86400:.0f} days")

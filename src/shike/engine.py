@@ -37,7 +37,7 @@ from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Ack, Answer, Retention
 from shike.task import DEFAULT_QUEUE, Definition
 from shike.worker.claims import QueueShare
-from shike.worker.executor import Pool
+from shike.worker.executor import Attached, Pool
 from shike.worker.worker import Worker
 
 log = logging.getLogger("shike")
@@ -101,6 +101,9 @@ class Engine:
         self.worker: Worker | None = None
         self.node: Node | None = None
         if roles.worker:
+            for pool in pools.values():
+                if isinstance(pool, Attached):
+                    pool.attach(store, runtime.entropy)
             self.worker = Worker(
                 store,
                 runtime,

@@ -7,17 +7,17 @@ from typing import Any, Generic, TypeVar, cast
 
 from msgspec.structs import replace
 
-from shike.bounds import GRAIN_ITEMS, NAME_CHARS_MAX
-from shike.call import Call, Duration, Handle, Task
+from shike.bounds import DEDUPE_SECONDS, GRAIN_ITEMS, NAME_CHARS_MAX
+from shike.call import Call, Duration, Handle, Task, check_key, key_seconds
 from shike.client import Client
 from shike.clock import MICROS
 from shike.counted import counted
-from shike.errors import BadInput, BadTime, GraphError, MissingParent
+from shike.errors import BadInput, BadTime, Conflict, GraphError, MissingParent
 from shike.ids.runs import BUCKET_BITS
 from shike.lazy import Lazy
 from shike.model import OnParent, State, Ties
 from shike.store.children import gate_of
-from shike.store.guards import Entry
+from shike.store.guards import Absent, Entry, Insert
 from shike.store.verbs import Answer, Move
 from shike.task import member
 from shike.track.grain import Part, sizes
@@ -29,6 +29,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 CANCELLED_AT_ONCE = 1_000  # in one step of the store
+CARRIED = 200  # runs that one other brings with it: a store's script counts them in a byte
 APPROVAL_SECONDS_MAX = 90 * 24 * 3600.0  # nobody remembers what it was about
 
 
@@ -40,6 +41,10 @@ class Node(Generic[R]):
         self.number = number
         self.call = call
         self.approval_seconds = approval_seconds
+        self.name = ""
+        """What a person calls it; its run is found by the business key `GRAPH/NAME`."""
+        self.key = ""
+        """… or by this one: nothing is remembered of it, but for what `Graph.entries` is told."""
         self.edges: dict[int, Edge] = {}
         self._handle: Handle[R] | None = None
 
@@ -84,7 +89,7 @@ class Node(Generic[R]):
         self._handle = handle
 
     def __repr__(self) -> str:
-        return f"<{self.call.definition.name}, run {self.number + 1} of a graph>"
+        return self.name or self.key or f"<{self.call.definition.name}, run {self.number + 1} of a graph>"
 
 
 class Graph:
@@ -102,6 +107,8 @@ class Graph:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.nodes: list[Node[Any]] = []
+        self.fresh = True
+        """False where a graph with the same key was there before: this stands for that one."""
         self._id = 0
         self._items: dict[int, int] = {}  # node -> how many items it has, of work that was split
 
@@ -166,12 +173,17 @@ class Graph:
             ]
         return parts
 
-    def submit(self) -> Any:
+    def submit(self, *, key: str | None = None, key_ttl: Duration = DEDUPE_SECONDS) -> Any:
         """Store all runs in one step; gives this graph again. In async code, await it. Raises `GraphCycle`,
-        `MissingParent` or `TooLarge`, and then nothing was stored."""
+        `MissingParent` or `TooLarge`, and then nothing was stored.
+
+        `key`: while it is remembered (`key_ttl`), a second graph with the same key stores nothing, and stands for the
+        first one (`fresh` is False); raises `Conflict` where that has other runs.
+        """
         self.refuse_stored()
-        order = self._order()  # what is wrong is said here, and not where it is awaited
-        return self._client.both("Graph.submit", lambda: self._submit(order))
+        keys = () if key is None else (Absent(check_key(key), key_seconds(key_ttl)),)
+        self.order()  # what is wrong is said here, and not where it is awaited
+        return self._client.both("Graph.submit", lambda: self._submit(keys))
 
     def cancel(self, reason: str = "the graph was cancelled") -> Any:
         """Take back every run that is not over, and ask those that run to stop. In async code, await it.
@@ -182,24 +194,49 @@ class Graph:
         if self._id:
             raise GraphError("this graph was submitted and cannot change any more; make another one with app.graph()")
 
-    def _order(self) -> list[int]:
+    def order(self) -> list[int]:
+        """The numbers of the nodes so that parents come first. Raises `GraphCycle`, `MissingParent`, `TooLarge`."""
         edges = [list(node.edges.values()) for node in self.nodes]
         return ordered(edges, [repr(node) for node in self.nodes])
 
-    async def _submit(self, order: Sequence[int]) -> Graph:
-        client = self._client
-        first = await client.take_id(client.runtime.entropy.token_hex(8), len(order))
-        self.refuse_stored()  # by another submission that was under way
-        self._id = first
+    async def _submit(self, keys: Sequence[Absent]) -> Graph:
         try:
-            await client.deliver(self._entries(order, first))
+            answers = await self._client.deliver(await self.entries(keys))
+            await self.stored(answers[0].run_id, fresh=answers[0].fresh)
         except BaseException:
             self._id = 0
             raise
-        for place, number in enumerate(order):
-            node = self.nodes[number]
-            node.stored(Handle(client, node.call.definition, None, first + (place << BUCKET_BITS)))
         return self
+
+    async def entries(self, keys: Sequence[Absent] = ()) -> list[Entry]:
+        """What is to be stored, all in one step. With keys it is a single entry that brings the others with it: it is
+        stored if none of them is remembered. Afterwards call `stored` with the first answer."""
+        order, client = self.order(), self._client
+        spread = keys[0].key if keys else client.runtime.entropy.token_hex(8)
+        first = await client.take_id(spread, len(order))
+        self.refuse_stored()  # by another submission that was under way
+        self._id = first
+        found = self._entries(order, first)
+        return [replace(_carrying(found), guards=tuple(keys))] if keys else found
+
+    async def stored(self, first: int, *, fresh: bool) -> None:
+        """It is in the store from this run on. Raises `Conflict` where that is of another graph."""
+        if not fresh:
+            await self._refuse_other(first)
+        self._id, self.fresh = first, fresh
+        for place, number in enumerate(self.order()):
+            node = self.nodes[number]
+            node.stored(Handle(self._client, node.call.definition, None, first + (place << BUCKET_BITS), fresh))
+
+    async def _refuse_other(self, first: int) -> None:
+        store = await self._client.store()
+        known = await store.find(first)
+        root = self.nodes[self.order()[0]].call.definition.name
+        ties = known.run.ties if known is not None else None
+        if known is None or ties is None or (ties.graph, ties.size) != (first, len(self.nodes)):
+            raise Conflict(f"this key was used for run {first}, which is no graph of these {len(self.nodes)} runs")
+        if known.run.task != root:
+            raise Conflict(f"this key was used for graph {first}, which begins with {known.run.task}, not with {root}")
 
     def _entries(self, order: Sequence[int], first: int) -> list[Entry]:
         nodes = [self.nodes[number] for number in order]
@@ -227,13 +264,22 @@ class Graph:
             call = replace(call, payload=payload, how=replace(call.how, takes=name), promised=None)
         entry = call.entry(run_id, now, self._client.codec)
         gate = gate_of(ties.graph) if ties.after or ties.approval_seconds else ""
-        return replace(entry, run=replace(entry.run, ties=ties, gate=gate))
+        key = node.key or (f"{ties.graph}/{node.name}" if node.name else "")
+        return replace(entry, run=replace(entry.run, ties=ties, gate=gate, key=key))
 
     def __await__(self) -> Generator[Any, None, Graph]:
         return cast(Lazy[Graph], self.submit()).__await__()
 
     def __repr__(self) -> str:
         return f"<graph {self._id or 'not stored yet'} of {counted(len(self.nodes), 'run')}>"
+
+
+def _carrying(entries: Sequence[Entry]) -> Entry:
+    """The first entry, which brings all others with it; where they are many, the last of these brings the rest."""
+    root, others, rest = entries[0], list(entries[1 : 1 + CARRIED]), entries[1 + CARRIED :]
+    if rest:
+        others[-1] = _carrying([others[-1], *rest])
+    return replace(root, effects=tuple(map(Insert, others)))
 
 
 async def cancel(client: Client, graph: int, size: int, reason: str) -> int:

@@ -55,9 +55,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     server: bool = True
     host: str = "127.0.0.1"
     port: int = 8787
+    intakes: bool = True
     log_level: str = "info"
     history_success_days: float = 7.0
     history_dead_days: float = 90.0
+    history_log_days: float = 0.0
     history_url: str = ""
     synchronous: str = "full"
     preset: str = "classic"
@@ -85,9 +87,12 @@ MEANING: Final[dict[str, str]] = {
     "server": "whether `shike up` answers HTTP as well, where the extra `server` is installed",
     "host": "address that the server listens on; beyond this machine only where there is an access key",
     "port": "port that the server listens on; 0: any that is free",
+    "intakes": "whether `shike up` and `shike server` read the messages of the intakes that the app declares",
     "log_level": ", ".join(f"`{level}`" for level in LOG_LEVELS),
     "history_success_days": "how long runs that went well are remembered",
     "history_dead_days": "how long dead letters and the timetable are remembered",
+    "history_log_days": "how long the log of deeds is remembered: a server drops what is older, and the chain tells of it; "
+    "0: for ever",
     "history_url": "Redis: a store of its own, SQLite or SQL, that keeps the history for as long as the settings above "
     "say; none: Redis keeps a day of it",
     "synchronous": "SQLite: `full` survives a power loss, `normal` may lose the last commits at one, `off` the file",
@@ -293,6 +298,7 @@ _CHECKS: Final[dict[str, Callable[[Any], str]]] = {
     "log_level": _one_of(LOG_LEVELS),
     "history_success_days": _between(0, HISTORY_DAYS_MAX),
     "history_dead_days": _between(0, HISTORY_DAYS_MAX),
+    "history_log_days": _between(0, HISTORY_DAYS_MAX),
     "synchronous": _one_of(SYNCHRONOUS),
     "preset": _one_of(PRESETS),
 }

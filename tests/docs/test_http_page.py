@@ -19,12 +19,14 @@ PAGE = (Path(__file__).parents[2] / "docs" / "http-tasks.md").read_text(encoding
 
 def test_its_program_says_what_to_ask(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    program = "\n".join(re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE))
     names: dict[str, Any] = {"__name__": "page"}
     exec(compile(program, "http-tasks.md", "exec"), names)  # noqa: S102 - it is our own page
     assert names["charge"].definition.executor is Executor.HTTP
     call = names["charge"](7, 100)
     assert isinstance(call, HttpCall) and call.body == {"order": 7, "cents": 100} and call.signed_by == "PAY_KEY"
+    later = names["render"]("heat")
+    assert later.report_to.startswith("https://") and later.report_seconds == 7200
 
 
 def test_each_status_means_what_the_table_says() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from shike.cli.intakes import read_beside
 from shike.cli.where import Where, client_of, load_app, refuse_missing
 from shike.errors import BadSetting, StoreLost, StoreMoved
 from shike.settings import Loaded, store_url
@@ -74,7 +75,8 @@ async def _serve(loaded: Loaded) -> None:
         facade.opening.on_gone += (gone.append, lambda error: stopped.set())
         front = await facade.front()
         try:
-            await stopped.wait()
+            async with read_beside(app, loaded.settings.intakes):
+                await stopped.wait()
         finally:
             await front.stop()
     finally:
@@ -93,19 +95,30 @@ class Facade:
         self._settings = loaded.settings
         self.opening = Opening(client, app)
         self._application = build(self.opening)
+        self._janitor: asyncio.Task[None] | None = None
 
     async def front(self) -> Front:
         """It at work; says where, and shows the key of a first start. Raises `BadSetting`, `OpenToAll`."""
+        from shike.server.keeping import keep
         from shike.server.serving import Front, bound, first_key
 
         host, port = self._settings.host, self._settings.port
         key = await first_key((await self.opening.desk()).keys, host)
-        front = Front(self._application, bound(host, port), self.opening.close)
+        front = Front(self._application, bound(host, port), self._close)
         front.start()
+        if self._settings.history_log_days:
+            desk = await self.opening.desk()
+            self._janitor = asyncio.create_task(keep(desk.log, desk.store, self._settings.history_log_days))
         log.info("the API answers on %s", front.url)
         if key is not None:
             print(f"access key of an admin, shown this once: {key.key}", file=sys.stderr, flush=True)
         return front
+
+    async def _close(self) -> None:
+        if self._janitor is not None:
+            self._janitor.cancel()
+            await asyncio.wait([self._janitor])
+        await self.opening.close()
 
 
 def facade_beside(app: Shike, loaded: Loaded) -> Facade | None:

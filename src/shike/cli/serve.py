@@ -9,10 +9,12 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from shike.bounds import KILL_GRACE_SECONDS, LEASE_SECONDS
+from shike.cli.intakes import read_beside
 from shike.cli.live import Screen
 from shike.cli.logs import start_logging
 from shike.cli.status import Status
@@ -80,12 +82,13 @@ class Service:
         status = Status(self._app)
         settings = self._loaded.settings
         try:
-            async with self._app.running(self._roles(), pools=self._pools()) as engine:
+            async with self._app.running(self._roles(), pools=self._pools()) as engine, AsyncExitStack() as intakes:
                 engine.member.on_gone.append(self._follow)
                 await status.attach(engine, await self._app.client.store(), settings.slots if self._worker else 0)
                 if self._begin is not None:
                     await self._begin()
                 front = await self._front(facade)
+                await intakes.enter_async_context(read_beside(self._app, settings.intakes and self._answers))
                 screen = Screen(status, plain=self._plain, as_json=self._as_json, title=self._title())
                 watchers = [asyncio.create_task(work) for work in self._watchers(engine, screen)]
                 try:

@@ -21,7 +21,8 @@ from shike.connect.conditions import View, Where
 from shike.connect.mapping import Map
 from shike.connect.names import check_name
 from shike.connect.sources.base import Message, Source
-from shike.errors import BadInput, BrokerError, ShikeError
+from shike.connect.webhook import Webhook
+from shike.errors import BadInput, BrokerError, DuplicateName, ShikeError
 from shike.outage import Outage
 from shike.outbox.accept import entry_of, spread_of
 from shike.outbox.rows import Row
@@ -73,25 +74,28 @@ class Intake:
     at least once. The store knows its id for RELAY_REMEMBER_SECONDS, so each id becomes one run. Without a store or a
     broker it waits, and goes on by itself. What never can be a run (no JSON, no id, arguments that do not fit) holds
     up nothing: `set_aside()` tells the newest ASIDE_KEPT with their reasons. Broker and store know the intake by its
-    name; any number of processes may serve it (of MQTT: one). Without a source, whoever has a message calls `accept`.
+    name; any number of processes may serve it (of MQTT: one). A `Webhook` in place of a source: the server of the app
+    takes what is posted to `/api/v1/hooks/NAME`. Without either, whoever has a message calls `accept`.
     """
 
     def __init__(
         self,
         app: Shike,
         name: str,
-        source: Source | None,
+        source: Source | Webhook | None,
         task: Task[..., Any],
         *,
         where: Mapping[str, Any] | None = None,
         map: Map | None = None,
     ) -> None:
-        """Raises `BadInput` for a name that is no short word, a task that is none, or a path that is none."""
+        """Raises `BadInput` for a name that is no short word, a task that is none, or a path that is none;
+        `DuplicateName` where the app has an intake of that name."""
         self.name = check_name("name of an intake", name)
         if not isinstance(task, Task):
             raise BadInput(f"{task!r:.60} is no task; an intake turns messages into runs of one, @app.task makes it")
         self._app = app
-        self._source = source
+        self.webhook = source if isinstance(source, Webhook) else None
+        self._source = None if isinstance(source, Webhook) else source
         self._task = task
         self._where = Where(where or {})
         self._map = map or Map()
@@ -102,6 +106,13 @@ class Intake:
         self._store_outage = Outage(log, f"storing messages of {name}")
         self.counts = dict.fromkeys(Became, 0)
         """Of this process: how many messages became what."""
+        if app.intakes.setdefault(name, self) is not self:
+            raise DuplicateName(f"two intakes are called {name!r}: broker and store know them by their names")
+
+    @property
+    def reads(self) -> bool:
+        """Whether it has a source of its own to read from."""
+        return self._source is not None
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Intake]:

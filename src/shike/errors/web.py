@@ -51,6 +51,11 @@ class RateLimited(AccessError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class NotAwaited(ShikeError):
+    """Nobody waits for this report: it comes too late, the attempt is over, or the run is another worker's by now.
+    Whoever did the work has to be able to do without it."""
+
+
 class UnguardedRoute(ShikeError):
     """The server does not start: a route is not in the route table, or stands there without a role."""
 

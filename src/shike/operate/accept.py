@@ -15,7 +15,7 @@ from msgspec import Struct
 from shike.bounds import ARGS_BYTES_MAX, DEDUPE_SECONDS
 from shike.call import Call, Duration, How, Task, backoff, check_band
 from shike.errors import TooLarge
-from shike.model import Backoff, OnUnknown
+from shike.model import Backoff, OnUnknown, Route
 from shike.task import Definition, check_queue
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Wish(Struct, frozen=True, kw_only=True, gc=False):
     timeout: Duration | None = None
     on_unknown: OnUnknown | None = None
     owner: str = ""
+    route: Route | None = None
 
     @property
     def is_plain(self) -> bool:
@@ -52,6 +53,7 @@ class Wish(Struct, frozen=True, kw_only=True, gc=False):
             and self.timeout is None
             and self.on_unknown is None
             and not self.owner
+            and self.route is None
         )
 
 
@@ -118,6 +120,7 @@ def how_of(task: Task[..., Any], wish: Wish) -> How:
         timeout=wish.timeout,
         on_unknown=wish.on_unknown,
         owner=wish.owner,
+        route=wish.route,
     ).how
 
 

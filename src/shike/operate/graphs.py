@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
+from itertools import islice
 
 from msgspec import Struct
 
@@ -10,13 +12,17 @@ from shike import graph
 from shike.client import Client
 from shike.clock import to_datetime
 from shike.errors import Conflict, NotFound
-from shike.model import Live, State
-from shike.operate.facts import state_now
-from shike.store.base import Store
+from shike.ids.runs import BUCKET_BITS
+from shike.lanes import queue_of
+from shike.model import TERMINAL, Ended, Live, State
+from shike.operate.facts import instant, state_now
+from shike.store.base import RunFilter, Store
 from shike.store.children import parents
 from shike.track.approval import awaits
 
 PARENTS_TOLD = 20  # of those that are not over; of the rest it is told how many there are
+NODES_TOLD = 1_000  # of one graph at once
+TIES_TOLD = 1_000  # of one run to its parents
 
 
 class Parent(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,6 +52,41 @@ class Waits(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"waits for {left} of {over} parents: {told}{more}"
 
 
+class Tie(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run has to do with one of its parents."""
+
+    run: str
+    on_parent: str
+    when: str = ""
+
+
+class NodeFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run of a graph."""
+
+    run: str
+    name: str  # as it was given; else its business key, or empty
+    task: str
+    queue: str
+    state: str
+    after: tuple[Tie, ...] = ()
+    reason: str = ""
+    due_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempts: int = 0
+    approval_until: datetime | None = None  # it waits for a person, until then
+
+
+class GraphFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A graph as it is now. `states`: how many of the runs that are told of are in each state."""
+
+    graph: str
+    size: int
+    is_over: bool
+    states: dict[str, int]
+    nodes: tuple[NodeFacts, ...]
+    next: str = ""  # the `cursor` of the following nodes
+
+
 _OVER = {state.name for state in (State.SUCCESS, State.DEAD, State.CANCELLED, State.SKIPPED)}
 
 
@@ -59,6 +100,60 @@ async def cancel(client: Client, run_id: int, reason: str) -> int:
     if known.run.ties is None:
         raise Conflict(f"run {run_id} of {known.run.task} belongs to no graph; cancel it alone")
     return await graph.cancel(client, known.run.ties.graph, known.run.ties.size, reason)
+
+
+async def picture(client: Client, run_id: int, *, skip: int = 0, limit: int = NODES_TOLD) -> GraphFacts:
+    """The graph that a run belongs to: its nodes, parents first, from the `skip`-th on. A run whose history was dropped
+    is left out. Raises `NotFound`; `Conflict` for a run of no graph."""
+    store = await client.store()
+    known = await _of_graph(store, run_id)
+    ties = known.run.ties
+    assert ties is not None
+    now, limit = await store.now(), min(limit, NODES_TOLD)
+    last = min(skip + limit, ties.size)
+    end = ties.graph + (last << BUCKET_BITS)  # ids of a graph follow each other, and no other run has one in between
+    found = await store.runs(RunFilter(before=end, limit=max(last - skip, 1)))
+    rows = [one for one in reversed(found) if ties.graph + (skip << BUCKET_BITS) <= one.run.id < end]
+    nodes = tuple([_node(one, ties.graph, now) for one in rows])
+    return GraphFacts(
+        graph=str(ties.graph),
+        size=ties.size,
+        is_over=all(one.state in TERMINAL for one in rows),
+        states=dict(Counter(node.state for node in nodes)),
+        nodes=nodes,
+        next=str(last) if last < ties.size else "",
+    )
+
+
+def _node(known: Live | Ended, graph_id: int, now: int) -> NodeFacts:
+    run, over = known.run, known if isinstance(known, Ended) else None
+    ties = [
+        Tie(run=str(parent), on_parent=link.on_parent.value, when=link.when)
+        for parent, link in islice(parents(run), TIES_TOLD)
+    ]
+    asked = isinstance(known, Live) and awaits(known)
+    return NodeFacts(
+        run=str(run.id),
+        name=run.key.removeprefix(f"{graph_id}/"),
+        task=run.task,
+        queue=queue_of(run.queue),
+        state=state_now(known, now).name,
+        after=tuple(ties),
+        reason=over.reason if over else "",
+        due_at=instant(run.due_at) if not run.ties or not run.ties.after else None,
+        ended_at=instant(over.ended_at) if over else None,
+        attempts=known.attempts,
+        approval_until=to_datetime(known.run_at) if asked and isinstance(known, Live) else None,
+    )
+
+
+async def _of_graph(store: Store, run_id: int) -> Live | Ended:
+    known = await store.find(run_id)
+    if known is None:
+        raise NotFound(f"there is no run {run_id}: never submitted here, or its history was dropped")
+    if known.run.ties is None:
+        raise Conflict(f"run {run_id} of {known.run.task} belongs to no graph")
+    return known
 
 
 async def waits(store: Store, known: Live) -> Waits | None:

@@ -14,6 +14,8 @@ ANY: Final = "any"  # no route: the shared lane, from which whoever is free clai
 WEIGHT_MIN: Final = 0.01
 WEIGHT_MAX: Final = 100.0
 
+WORKER_TAG: Final = "worker:"  # … and its name: a tag that every worker has, so that a run can be meant for one
+
 
 def check_tags(tags: Sequence[str]) -> tuple[str, ...]:
     """Short words, none twice; raises `BadInput`."""

@@ -9,6 +9,7 @@ from shike.clock import Clock
 from shike.lanes import worker_of
 from shike.model import Session
 from shike.route.nouns import Candidate
+from shike.route.tags import WORKER_TAG
 from shike.scheduler.peers import load_of
 from shike.store.base import Standing
 from shike.worker.serving import unpack
@@ -52,7 +53,7 @@ class Fleet:
                     slots=load.slots, busy=load.busy, lane=lanes.get(session.id, 0), cpu=load.cpu, memory=load.memory,
                     io=load.io, failures=load.failures, latency_ms=load.latency_ms, answer_ms=load.answer_ms,
                     silent_seconds=silent, runs_per_second=load.runs_per_second, weight=load.weight,
-                    tags=load.tags, queues=serving.queues, tasks=serving.tasks,
+                    tags=(*load.tags, f"{WORKER_TAG}{session.name}"), queues=serving.queues, tasks=serving.tasks,
                 )
             )  # fmt: skip
         if seen.keys() != self._seen.keys() or any(seen[key][0] != self._seen[key][0] for key in seen):

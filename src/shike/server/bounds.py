@@ -8,6 +8,8 @@ from typing import Final
 BODY_BYTES_MAX: Final = 1024 * 1024  # a run with the largest arguments, sixteen times over
 BULK_BYTES_MAX: Final = 16 * 1024 * 1024  # bulks and acknowledgements of whole batches
 BULK_RUNS_MAX: Final = 1_000  # of one bulk: one atomic step of a few milliseconds, so that others get their turn
+GRAPH_NODES_MAX: Final = 1_000  # of one graph sent as JSON: what a person or an agent writes; programs have `app.graph`
+PLAN_RUNS_MAX: Final = 200  # that depend on each other in one bulk: each is remembered by its id
 ACKS_MAX: Final = 1_000  # of one request, as in one step of a worker of our own
 PAGE_MAX: Final = 500  # of one page of a list
 PAGE: Final = 50

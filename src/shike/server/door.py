@@ -14,7 +14,16 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from shike.errors import BadField, Forbidden, NotAuthenticated, NotFound, ShikeError, StoreLost, StoreMoved
+from shike.errors import (
+    BadField,
+    BadSignature,
+    Forbidden,
+    NotAuthenticated,
+    NotFound,
+    ShikeError,
+    StoreLost,
+    StoreMoved,
+)
 from shike.server import reading
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.bounds import REFUSALS_BURST, REFUSALS_PER_SECOND, REQUESTS_PER_SECOND
@@ -32,6 +41,7 @@ NOBODY: Final = Access(id="", name="", role=Role.VIEWER)
 BEARER: Final = "bearer "
 PARAMETERS_MAX: Final = 64
 QUERY_CHARS_MAX: Final = 8_000
+HIDDEN_FROM_HANDLERS: Final = frozenset({"authorization", "cookie"})
 READ_BY_HANDLERS: Final[tuple[str, ...]] = ("if-match", "if-none-match", "idempotency-key")
 NOTHING: Final = Nothing()
 
@@ -78,6 +88,9 @@ class Door:
         """The handler's answer, logged."""
         try:
             reply = _reply(await route.handler(ask), route)
+        except (NotAuthenticated, BadSignature):  # what was signed by nobody: as a key that is none
+            _refused(ask.desk, wire)
+            raise
         except ShikeError as error:
             if route.logged is Logged.EACH:
                 await self._note(ask, wire, problem_of(error).status)
@@ -109,7 +122,7 @@ def _reply(answer: Any, route: Route | None = None) -> Reply:
 
 async def _who(desk: Desk, wire: Wire, route: Route) -> Access:
     """Whoever asks, if they may. Raises `NotAuthenticated`, `Forbidden`, `RateLimited`."""
-    if route.rule is Rule.OPEN or route.role is None:
+    if route.role is None:
         return NOBODY
     who = await _known(desk, wire)
     if not may(who.role, route.role, route.also):
@@ -132,16 +145,25 @@ async def _known(desk: Desk, wire: Wire) -> Access:
             return await desk.keys.who("")
         return await desk.keys.who(header[len(BEARER) :].strip())
     except NotAuthenticated:
-        desk.meters.take(f"address/{wire.address}", REFUSALS_PER_SECOND, REFUSALS_BURST)
-        desk.log.count(NOBODY, "refused: no valid key")
+        _refused(desk, wire)
         raise
+
+
+def _refused(desk: Desk, wire: Wire) -> None:
+    """Somebody showed nothing that lets in. Raises `RateLimited` for who does that often."""
+    desk.meters.take(f"address/{wire.address}", REFUSALS_PER_SECOND, REFUSALS_BURST)
+    desk.log.count(NOBODY, "refused: no valid key")
 
 
 async def _ask(desk: Desk, wire: Wire, route: Route, who: Access) -> Ask[Any, Any]:
     query = (
         NOTHING if not wire.query and route.query is Nothing else reading.query(_parameters(wire.query), route.query)
     )
-    body = None
+    body: Any = None
+    if route.body is bytes:
+        body = await wire.body(route.body_bytes_max)
+        signed = {name: value for name, value in wire.headers.items() if name not in HIDDEN_FROM_HANDLERS}
+        return Ask(desk, who, wire.params, query, body, signed, wire.address)
     if route.body is not None:
         raw = await wire.body(route.body_bytes_max)
         body = reading.body(raw or (b"{}" if _takes_nothing(route.body) else b""), route.body)

@@ -7,6 +7,10 @@ LOG_SUM_SECONDS: runs tell of themselves.
 
 Whoever changes, removes or inserts an entry breaks the chain, and `check` says where. Who can write to the database can
 write a whole new chain: keep the newest hash somewhere else, too (`head`).
+
+What was kept long enough may go, from the beginning of the chain only. An entry of the chain that stays tells up to which
+number, and the hash of the last one that went (`PURGED`); the chain is checked from there on, and is sound only if that
+entry is in it. Who noted an old hash elsewhere can still compare it with what that entry tells.
 """
 
 from __future__ import annotations
@@ -30,6 +34,8 @@ from shike.store.base import Store
 
 PREFIX: Final = "log/"
 HEAD: Final = "log-head"  # the segment that was begun last: where to look for the end
+FROM: Final = "log-from"  # what was dropped: `Dropped`
+PURGED: Final = "log: older entries were dropped"  # the deed; `after` is a `Dropped`
 FIRST_HASH: Final = "0" * 64
 
 
@@ -59,6 +65,14 @@ class Checked(Struct, frozen=True, kw_only=True, omit_defaults=True):
     head: str  # the hash of the last entry: note it elsewhere
     broken_at: int = 0
     words: str = ""
+
+
+class Dropped(Struct, frozen=True, kw_only=True):
+    """Up to where the chain was dropped, and the hash of the last entry that went."""
+
+    until: int = 0
+    hash: str = FIRST_HASH
+    count: int = 0  # this time
 
 
 class Log:
@@ -107,29 +121,80 @@ class Log:
 
     async def page(self, before: int, limit: int) -> list[Entry]:
         """Entries below this number, the newest first; 0: from the end."""
-        number = (before or (await self._end())[0] + 1) - 1
+        number, gone = (before or (await self._end())[0] + 1) - 1, (await self.dropped()).until
         found: list[Entry] = []
-        while number >= 1 and len(found) < limit:
+        while number > gone and len(found) < limit:
             segment = [entry for entry in await self._segment(number // LOG_SEGMENT) if entry.number <= number]
-            found += reversed(segment)
+            found += [entry for entry in reversed(segment) if entry.number > gone]
             number = number // LOG_SEGMENT * LOG_SEGMENT - 1
         return found[:limit]
 
-    async def check(self) -> Checked:
-        """Compute the whole chain anew."""
-        number, previous = 0, FIRST_HASH
-        end = (await self._end())[0]
-        for segment in range(end // LOG_SEGMENT + 1):
+    async def dropped(self) -> Dropped:
+        """What went of the beginning."""
+        return (await self._dropped())[0]
+
+    async def _dropped(self) -> tuple[Dropped, int]:
+        """… and the version of the row that says so; 0: there is none."""
+        rows = [row for row in await self._store.controls(FROM) if row.key == FROM]
+        return (msgspec.json.decode(rows[0].value, type=Dropped), rows[0].version) if rows else (Dropped(), 0)
+
+    async def purge(self, who: Access | None, address: str, before: datetime) -> Dropped:
+        """Drop the entries from before that time, never the newest one. The chain tells of it first: cut off at any
+        point it stays sound, and the next purge completes what was begun. Raises `Conflict` where another server does
+        the same just now, `StoreError`."""
+        (gone, version), last = await self._dropped(), await self._last_before(before)
+        if last is None:
+            await self._sweep(gone.until)
+            return Dropped(until=gone.until, hash=gone.hash)
+        fresh = Dropped(until=last.number, hash=last.hash, count=last.number - gone.until)
+        await self.note(who, address, PURGED, 200, msgspec.to_builtins(gone), msgspec.to_builtins(fresh))
+        await self._store.put(FROM, msgspec.json.encode(fresh), expect=version)
+        await self._sweep(fresh.until)
+        return fresh
+
+    async def _last_before(self, before: datetime) -> Entry | None:
+        """The last entry of all that are older, one after the other from the beginning; None: there is none to drop."""
+        gone, (end, _) = (await self.dropped()).until, await self._end()
+        found: Entry | None = None
+        for segment in range((gone + 1) // LOG_SEGMENT, end // LOG_SEGMENT + 1):
             for entry in await self._segment(segment):
+                if entry.number <= gone:
+                    continue
+                if entry.at >= before or entry.number >= end:
+                    return found
+                found = entry
+        return found
+
+    async def _sweep(self, until: int) -> None:
+        """Remove the rows up to this number."""
+        for segment in range(until // LOG_SEGMENT, -1, -1):
+            rows = [row for row in await self._store.controls(f"{PREFIX}{segment:09d}/")]
+            numbers = [segment * LOG_SEGMENT + int(row.key.rpartition("/")[2]) for row in rows]
+            doomed = [row for row, number in zip(rows, numbers, strict=True) if number <= until]
+            if not doomed and segment < until // LOG_SEGMENT:
+                return  # what lies before went earlier
+            for row in doomed:
+                await self._store.put(row.key, None, expect=None)
+
+    async def check(self) -> Checked:
+        """Compute the whole chain anew, from where it was dropped."""
+        gone, end = await self.dropped(), (await self._end())[0]
+        number, previous, attested = gone.until, gone.hash, not gone.until
+        for segment in range((number + 1) // LOG_SEGMENT, end // LOG_SEGMENT + 1):
+            for entry in await self._segment(segment):
+                if entry.number <= gone.until:
+                    continue
                 number += 1
                 wrong = _fault(entry, number, previous)
                 if wrong:
                     return Checked(sound=False, entries=number - 1, head=previous, broken_at=number, words=wrong)
                 previous = entry.hash
+                attested = attested or _attests(entry, gone)
         words = "" if number >= end else f"entries {number + 1} to {end} are gone"
-        return Checked(
-            sound=not words, entries=number, head=previous, broken_at=number + 1 if words else 0, words=words
-        )
+        broken_at = number + 1 if words else 0
+        if not words and not attested:
+            words, broken_at = f"the entries up to {gone.until} are gone, and no entry tells of it", 1
+        return Checked(sound=not words, entries=number, head=previous, broken_at=broken_at, words=words)
 
     async def _append(self, entry: Entry) -> None:
         async with self._lock:
@@ -176,6 +241,12 @@ def _fault(entry: Entry, number: int, previous: str) -> str:
     if entry.previous != previous:
         return f"entry {number} does not follow on the one before it"
     return "" if _hash(entry) == entry.hash else f"entry {number} was changed"
+
+
+def _attests(entry: Entry, gone: Dropped) -> bool:
+    """Whether this entry tells that the chain was dropped just so far."""
+    told = entry.after if isinstance(entry.after, dict) else {}
+    return entry.deed == PURGED and (told.get("until"), told.get("hash")) == (gone.until, gone.hash)
 
 
 def _short(value: Any) -> Any:

@@ -20,6 +20,7 @@ REF: Final = "#/components/schemas/{name}"
 PATH: Final = re.compile(r"\{(\w+)\}")
 PATH_WORDS: Final[dict[str, dict[str, Any]]] = {
     "run": {"type": "string", "pattern": "^[0-9]{1,19}$", "example": "5629499534213120"},
+    "graph": {"type": "string", "pattern": "^[0-9]{1,19}$", "example": "5629499534213120"},
 }
 HEADERS: Final[dict[str, str]] = {
     "If-Match": "The ETag of what you saw: changed in between, it is refused (412).",
@@ -44,7 +45,7 @@ def packed() -> bytes:
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The document of these routes."""
-    kinds = {kind: None for route in routes for kind in (route.body, route.query, route.answer, Problem) if kind}
+    kinds = {kind: None for route in routes for kind in (route.body, route.query, route.answer, Problem) if kind and kind is not bytes}
     schemas, components = msgspec.json.schema_components(list(kinds), schema_hook=_other, ref_template=REF)
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -82,9 +83,13 @@ def _operation(route: Route, kinds: dict[Any, Any], components: dict[str, Any]) 
         "parameters": [*_path(route), *_query(route, components), *_headers(route)],
         "responses": _responses(route, kinds),
     }
-    if route.rule is Rule.OPEN:
+    if route.role is None:
         found["security"] = []
-    if route.body is not None:
+    if route.body is bytes:
+        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": {}}}}
+        if route.example is not None:
+            found["requestBody"]["content"]["application/json"]["example"] = route.example
+    elif route.body is not None:
         content: dict[str, Any] = {"schema": kinds[route.body]}
         if route.example is not None:
             content["example"] = route.example
@@ -94,8 +99,10 @@ def _operation(route: Route, kinds: dict[Any, Any], components: dict[str, Any]) 
 
 
 def _who(route: Route) -> str:
-    if route.role is None:
+    if route.rule is Rule.OPEN:
         return "Open to all."
+    if route.role is None:
+        return f"For whoever signs what is sent. Rule: {route.rule}. Log: {route.logged}."
     return f"Role: {' or '.join((route.role, *route.also))}. Rule: {route.rule}. Log: {route.logged}."
 
 
@@ -127,7 +134,7 @@ def _headers(route: Route) -> list[dict[str, Any]]:
         names.append("If-Match")
     if versioned and route.verb in ("GET", "PUT"):
         names.append("If-None-Match")
-    if route.path in (f"{API}/runs", f"{API}/runs/bulk") and route.verb == "POST":
+    if route.path in (f"{API}/runs", f"{API}/runs/bulk", f"{API}/graphs") and route.verb == "POST":
         names.append("Idempotency-Key")
     return [
         {"name": name, "in": "header", "required": False, "description": HEADERS[name], "schema": {"type": "string"}}

@@ -17,12 +17,15 @@ URN: Final = "urn:shike:problem:"
 # The first that fits says which status and type an error has; what is not here is ours: 500, without its words.
 STATUS: Final[tuple[tuple[type[errors.ShikeError], int, str], ...]] = (
     (errors.NotAuthenticated, 401, "not-authenticated"),
+    (errors.BadSignature, 401, "bad-signature"),
     (errors.Forbidden, 403, "forbidden"),
     (errors.RateLimited, 429, "rate-limited"),
     (errors.BadJSON, 400, "bad-json"),
     (errors.BadField, 422, "bad-field"),
     (errors.PreconditionFailed, 412, "precondition-failed"),
     (errors.Conflict, 409, "conflict"),
+    (errors.ApprovalError, 409, "approval"),
+    (errors.NotAwaited, 410, "not-awaited"),
     (errors.SessionClosed, 410, "session-closed"),
     (errors.NotFound, 404, "not-found"),
     (errors.TooLarge, 422, "too-large"),

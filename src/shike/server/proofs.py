@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from msgspec import Struct
 
 from shike.audit import Report, audit
+from shike.clock import to_datetime
 from shike.errors import BadInput
 from shike.server import reading
 from shike.server.ask import Ask, Nothing
-from shike.server.log import Checked, Entry
+from shike.server.log import Checked, Dropped, Entry
 from shike.server.paging import place_of
 from shike.server.roles import Role
-from shike.server.routes import API, Route, Rule
-from shike.server.shapes import Interval, Page
+from shike.server.routes import API, Logged, Route, Rule
+from shike.server.shapes import Interval, Keeping, Page
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -57,6 +60,14 @@ async def check_log(ask: Ask[None, Nothing]) -> Checked:
     return await ask.desk.log.check()
 
 
+async def purge_log(ask: Ask[Keeping, Nothing]) -> Dropped:
+    """Drop what was kept long enough; the chain stays sound."""
+    before = to_datetime(await ask.desk.store.now()) - timedelta(days=ask.body.keep_days)
+    ask.before = ask.body
+    ask.after = await ask.desk.log.purge(ask.who, ask.address, before)
+    return ask.after  # type: ignore[no-any-return]
+
+
 ROUTES = (
     Route(
         verb="GET", path=f"{API}/audit", role=Role.VIEWER, rule=Rule.WHOLE, handler=prove, query=Interval, answer=Proof,
@@ -69,5 +80,10 @@ ROUTES = (
     Route(
         verb="GET", path=f"{API}/log/check", role=Role.ADMIN, rule=Rule.WHOLE, handler=check_log, answer=Checked,
         words="Check that nobody changed, removed or inserted an entry; note `head` elsewhere.",
+    ),
+    Route(
+        verb="POST", path=f"{API}/log/purge", role=Role.ADMIN, rule=Rule.WHOLE, handler=purge_log, body=Keeping,
+        answer=Dropped, words="Drop entries older than so many days; the chain tells of it and stays sound.",
+        logged=Logged.EACH, example={"keep_days": 400},
     ),
 )  # fmt: skip

@@ -26,6 +26,7 @@ class Rule(StrEnum):
     QUEUE = "queue"  # a key of some queues gets only what lies in them: the handler asks `Access`
     WHOLE = "whole"  # about everything: refused to a key of some queues, before the handler
     SESSION = "session"  # of the key that opened the worker session in the path, checked before the handler
+    SIGNED = "signed"  # what is sent is signed with a secret of its own: the handler checks before it does anything
 
 
 class Logged(StrEnum):
@@ -40,7 +41,7 @@ Handler = Callable[[Ask[Any, Any]], Awaitable[Any]]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One thing that can be asked for. `role` None goes with `Rule.OPEN`, and with nothing else."""
+    """One thing that can be asked for. `role` None goes with `Rule.OPEN` and `Rule.SIGNED`, and with nothing else."""
 
     verb: str
     path: str
@@ -49,7 +50,7 @@ class Route(Struct, frozen=True, kw_only=True):
     handler: Handler
     words: str  # what it does, for the OpenAPI
     also: tuple[Role, ...] = ()  # machines that may, too
-    body: Any = None  # the type of what is sent; None: nothing is
+    body: Any = None  # the type of what is sent; None: nothing is; `bytes`: as it came, for a signature to be checked
     query: Any = Nothing
     answer: Any = None  # the type of what is answered
     status: int = 200
@@ -83,8 +84,10 @@ def checked(routes: Iterable[Route]) -> tuple[Route, ...]:
 def _wrong(route: Route) -> str:
     if route.verb not in VERBS:
         return "has a verb that is none"
-    if (route.role is None) != (route.rule is Rule.OPEN):
+    if (route.role is None) != (route.rule in (Rule.OPEN, Rule.SIGNED)):
         return "has no role"
+    if (route.rule is Rule.SIGNED) != (route.body is bytes):
+        return "takes what is signed as something else"
     if route.rule is Rule.OPEN and (route.verb not in READS or route.body is not None):
         return "is open to all and takes something"
     if any(role not in MACHINES for role in route.also):

@@ -9,26 +9,23 @@ import msgspec
 from msgspec import Struct
 
 from shike.call import Call
-from shike.errors import BadArguments, BadField, BadInput, Conflict, NotFound, WaitTimeout
+from shike.errors import BadField, Conflict, NotFound, WaitTimeout
 from shike.model import Ended, Live, State
 from shike.operate import runs
-from shike.operate.accept import EMPTY, Tasks, Wish, call_of
 from shike.operate.facts import RunFacts
 from shike.secret import redacted
 from shike.server import reading
 from shike.server.ask import Ask, Nothing, Reply, etag_of
 from shike.server.bounds import BULK_BYTES_MAX
+from shike.server.calls import call_of_run
 from shike.server.paging import number_of, place_of
-from shike.server.roles import Access, Role
+from shike.server.plans import Plan
+from shike.server.roles import Role
 from shike.server.routes import API, Logged, Route, Rule
-from shike.server.shapes import NONE, Change, MaybeWhy, NewRun, NewRuns, RunsWanted, Waiting
+from shike.server.shapes import Change, MaybeWhy, NewRun, NewRuns, RunsWanted, Waiting
 from shike.store.base import RunFilter
-from shike.store.codec import Plain
 from shike.store.verbs import Answer
-from shike.task import DEFAULT_QUEUE
 
-AGENT_TASK = "task"  # the handler of work that names none: an agent that reads what is to be done
-PLAIN = Plain()
 STATES = ", ".join(state.name.lower() for state in State)
 
 
@@ -71,94 +68,46 @@ class Changed(Struct, frozen=True, kw_only=True):
 
 async def submit(ask: Ask[NewRun, Nothing]) -> Reply:
     """Store one run."""
-    call = _call(ask, ask.desk.tasks, ask.body, "", ask.idempotency_key)
-    handle = await ask.desk.client.submit(call)  # together with what others submit in the same turn
-    await _same_again(ask, [call], [(int(handle.id), handle.fresh)])
-    accepted = Accepted(run=handle.id, fresh=handle.fresh)
-    headers = {"location": f"{API}/runs/{handle.id}"}
-    return Reply(value=accepted, status=201 if handle.fresh else 200, headers=headers)
+    call = call_of_run(ask.who, ask.desk.tasks, ask.body, "", ask.idempotency_key, ask.desk.clock.wall())
+    if ask.body.dependencies:
+        ((run_id, fresh),) = await Plan(ask, [ask.body], [""]).submit([call])
+    else:
+        handle = await ask.desk.client.submit(call)  # together with what others submit in the same turn
+        run_id, fresh = int(handle.id), handle.fresh
+    await _same_again(ask, [call], [(run_id, fresh)])
+    accepted = Accepted(run=str(run_id if fresh else await _meant(ask, call, run_id)), fresh=fresh)
+    headers = {"location": f"{API}/runs/{accepted.run}"}
+    return Reply(value=accepted, status=201 if fresh else 200, headers=headers)
 
 
 async def submit_bulk(ask: Ask[NewRuns, Nothing]) -> Reply:
     """Store many runs, all or none."""
-    tasks, key = ask.desk.tasks, ask.idempotency_key
-    calls = [_call(ask, tasks, run, f"runs[{n}].", f"{key}#{n}" if key else "") for n, run in enumerate(ask.body.runs)]
+    tasks, key, now = ask.desk.tasks, ask.idempotency_key, ask.desk.clock.wall()
+    wheres = [f"runs[{n}]." for n in range(len(ask.body.runs))]
+    calls = [
+        call_of_run(ask.who, tasks, run, where, f"{key}#{n}" if key else "", now)
+        for n, (run, where) in enumerate(zip(ask.body.runs, wheres, strict=True))
+    ]
     client = ask.desk.client
-    answers = [(answer.run_id, answer.fresh) for answer in await client.deliver(await client.entries(calls))]
+    if any(run.dependencies for run in ask.body.runs):
+        answers = await Plan(ask, ask.body.runs, wheres).submit(calls)
+    else:
+        answers = [(answer.run_id, answer.fresh) for answer in await client.deliver(await client.entries(calls))]
     await _same_again(ask, calls, answers)
-    return Reply(value=AcceptedAll(runs=[Accepted(run=str(run), fresh=fresh) for run, fresh in answers]), status=201)
+    accepted = [
+        Accepted(run=str(run if fresh else await _meant(ask, call, run)), fresh=fresh)
+        for call, (run, fresh) in zip(calls, answers, strict=True)
+    ]
+    return Reply(value=AcceptedAll(runs=accepted), status=201)
 
 
-def _call(ask: Ask[Any, Any], tasks: Tasks, run: NewRun, where: str, idempotency_key: str) -> Call[Any]:
-    try:
-        return _call_of(ask.who, tasks, run, idempotency_key, ask.desk.clock.wall())
-    except BadField as error:
-        raise BadField(str(error), field=f"{where}{error.field}") from None
-    except BadInput as error:
-        raise BadField(str(error), field=f"{where}{_field_of(run, error)}") from None
-
-
-def _call_of(who: Access, tasks: Tasks, run: NewRun, idempotency_key: str, now: int) -> Call[Any]:
-    _refuse_not_yet(run)
-    if run.due_at is not None and run.delay_seconds is not None:
-        raise BadField("due_at and delay_seconds exclude each other", field="delay_seconds")
-    if run.key and run.task_id:
-        raise BadField("task_id is the key; give one of them", field="key")
-    if not run.task and not run.task_id:
-        raise BadField("say what is to be done: a task, or a task_id for an agent", field="task")
-    task = tasks.find(run.task or AGENT_TASK)
-    key = run.task_id or run.key or (f"http/{who.id}/{idempotency_key}" if idempotency_key else "")
-    wish = Wish(
-        at=run.due_at,
-        delay_seconds=run.delay_seconds,
-        key=key,
-        key_ttl=run.key_seconds,
-        queue=run.queue,
-        band=run.priority,
-        expires=run.expires_seconds,
-        retry=run.retry,
-        timeout=run.timeout_seconds,
-        on_unknown=run.on_unknown,
-        owner=run.owner,
-    )
-    if who.queues:
-        who.may_use(run.queue or task.definition.queue or DEFAULT_QUEUE)
-    call = call_of(task, _arguments(run), wish)
-    if call.how.at:
-        call.entry(1, now, PLAIN)  # refuses what is long past
-    return call
-
-
-def _arguments(run: NewRun) -> bytes:
-    if run.task:
-        if run.description or run.tags:
-            raise BadField("description and tags go to an agent: leave out `task`, or put them into its arguments",
-                           field="description" if run.description else "tags")  # fmt: skip
-        return EMPTY if run.arguments is NONE else reading.json_object(run.arguments, "arguments")
-    if run.arguments is not NONE:
-        raise BadField("arguments are those of a task: name it", field="arguments")
-    return msgspec.json.encode({"task_id": run.task_id, "description": run.description, "tags": run.tags})
-
-
-def _refuse_not_yet(run: NewRun) -> None:
-    """What other rooms are still being built for: refused, rather than taken and not kept."""
-    if run.dependencies:
-        raise BadField("dependencies are not taken over HTTP yet", field="dependencies")
-    if run.assigned_to:
-        raise BadField("runs cannot be assigned to one worker over HTTP yet", field="assigned_to")
-    if run.tags and run.task:
-        raise BadField("capability tags are not taken for a named task yet", field="tags")
-
-
-def _field_of(run: NewRun, error: BadInput) -> str:
-    """Which field a refusal of the rooms below is about, as far as its words tell."""
-    if isinstance(error, BadArguments):
-        return "arguments"
-    words = str(error)
-    for field in ("arguments", "queue", "band", "owner", "key", "retry", "attempts", "delay"):
-        if field in words:
-            return {"band": "priority", "attempts": "retry", "delay": "retry"}.get(field, field)
-    return "due_at" if "due" in words else "task"
+async def _meant(ask: Ask[Any, Any], call: Call[Any], run_id: int) -> int:
+    """The run that a key stands for: of a graph it is the first run that remembers the keys of all."""
+    known = await ask.desk.store.find(run_id)
+    if known is None or known.run.ties is None or known.run.key == call.how.key:
+        return run_id
+    same = await ask.desk.store.runs(RunFilter(key=call.how.key, limit=1))
+    return same[0].run.id if same else run_id
 
 
 async def _same_again(ask: Ask[Any, Any], calls: Sequence[Call[Any]], answers: Sequence[tuple[int, bool]]) -> None:

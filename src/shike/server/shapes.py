@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from shike.bounds import BANDS, KEY_CHARS_MAX, NAME_CHARS_MAX, TAGS_MAX
-from shike.model import Backoff, Misfire, OnUnknown, Overlap
-from shike.server.bounds import ACKS_MAX, BULK_RUNS_MAX, PAGE, PAGE_MAX, WAIT_SECONDS_MAX
+from shike.model import Backoff, Misfire, OnParent, OnUnknown, Overlap
+from shike.server.bounds import ACKS_MAX, BULK_RUNS_MAX, GRAPH_NODES_MAX, PAGE, PAGE_MAX, WAIT_SECONDS_MAX
 from shike.server.roles import Role
 
 NONE = Raw(b"{}")
@@ -40,34 +40,75 @@ class Sent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A body. What it does not know it refuses."""
 
 
-class NewRun(Sent, frozen=True, gc=False):
-    """A run to be stored (R2.1).
-
-    `task` is the handler's name. Without one, `task_id` names a piece of work for whichever agent does the task `task`:
-    it gets `task_id`, `description` and `tags` as its arguments. `task_id`, or `key`, is remembered: a second run with
-    it is not stored, and the answer is the first one.
-    """
+class Work(Sent, frozen=True, gc=False):
+    """What a run and a node of a graph have in common. `tags`: only a worker that has all of these does it;
+    `assigned_to`: only the worker of that name."""
 
     task: Annotated[str, Meta(max_length=NAME_CHARS_MAX, examples=["mail.send"])] = ""
     arguments: Annotated[Raw, Meta(description="A JSON object by parameter name.")] = msgspec.field(
         default_factory=_none
     )
-    task_id: Annotated[str, Meta(max_length=KEY_CHARS_MAX, examples=["order-17"])] = ""
-    description: Annotated[str, Meta(max_length=4_000)] = ""
     priority: Band | None = None
-    dependencies: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
     tags: Annotated[tuple[Name, ...], Meta(max_length=TAGS_MAX)] = ()
     assigned_to: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] | None = None
     queue: Annotated[str, Meta(max_length=NAME_CHARS_MAX, examples=["default"])] = ""
     due_at: Annotated[datetime, Meta(tz=True)] | None = None
     delay_seconds: Seconds | None = None
-    key: Annotated[str, Meta(max_length=KEY_CHARS_MAX, description="Business key.")] = ""
-    key_seconds: Annotated[float, Meta(gt=0, le=90 * 86_400)] = 86_400.0
     expires_seconds: Seconds | None = None
     retry: Backoff | Annotated[int, Meta(ge=1, le=100)] | None = None
     timeout_seconds: Seconds | None = None
     on_unknown: OnUnknown | None = None
     owner: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] = ""
+
+
+class NewRun(Work, frozen=True, gc=False):
+    """A run to be stored (R2.1).
+
+    `task` is the handler's name. Without one, `task_id` names a piece of work for whichever agent does the task `task`:
+    it gets `task_id`, `description` and `tags` as its arguments. `task_id`, or `key`, is remembered: a second run with
+    it is not stored, and the answer is the first one. `dependencies`: the `task_id` (or `key`) of work that has to
+    succeed first: of the same request, or done before.
+    """
+
+    task_id: Annotated[str, Meta(max_length=KEY_CHARS_MAX, examples=["order-17"])] = ""
+    description: Annotated[str, Meta(max_length=4_000)] = ""
+    dependencies: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=KEY_CHARS_MAX)], ...], Meta(max_length=1_000)
+    ] = ()
+    key: Annotated[str, Meta(max_length=KEY_CHARS_MAX, description="Business key.")] = ""
+    key_seconds: Annotated[float, Meta(gt=0, le=90 * 86_400)] = 86_400.0
+
+
+class NewNode(Work, frozen=True, gc=False):
+    """One run of a graph. In its arguments `{"$result": "NAME"}` stands for what the node of that name returns: it
+    waits for that. `after`: nodes that it waits for besides; `when`: by node, the branch that has to be chosen."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX, examples=["parse"])]
+    after: Annotated[tuple[Name, ...], Meta(max_length=1_000)] = ()
+    when: Annotated[dict[Name, Name], Meta(max_length=1_000)] = msgspec.field(default_factory=dict)
+    on_parent: OnParent = OnParent.SKIP
+    approval_seconds: Annotated[float, Meta(gt=0, le=90 * 86_400)] | None = None
+
+
+class NewGraph(Sent, frozen=True):
+    """Runs that wait for each other, stored in one step. With `key`, while that is remembered, once."""
+
+    nodes: Annotated[list[NewNode], Meta(min_length=1, max_length=GRAPH_NODES_MAX)]
+    key: Annotated[str, Meta(max_length=KEY_CHARS_MAX, description="Business key.")] = ""
+    key_seconds: Annotated[float, Meta(gt=0, le=90 * 86_400)] = 86_400.0
+
+
+class NodesWanted(Sent, frozen=True):
+    """Which nodes of a graph are shown."""
+
+    cursor: Annotated[int, Meta(ge=0, le=1_000_000, description="`next` of the page before.")] = 0
+    limit: Annotated[int, Meta(ge=1, le=GRAPH_NODES_MAX)] = GRAPH_NODES_MAX
+
+
+class Digest(Sent, frozen=True):
+    """What is approved or refused: exactly what was looked at."""
+
+    digest: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class NewRuns(Sent, frozen=True):
@@ -203,6 +244,12 @@ class Page(Sent, frozen=True):
     limit: Limit = PAGE
 
 
+class Keeping(Sent, frozen=True):
+    """How much of the log stays."""
+
+    keep_days: Annotated[float, Meta(ge=1, le=36_500)]
+
+
 class NewAccess(Sent, frozen=True):
     """An access key to be made."""
 
@@ -217,6 +264,15 @@ class Rotation(Sent, frozen=True):
     """How long the old secret works beside the new one."""
 
     grace_seconds: Annotated[float, Meta(ge=0, le=30 * 86_400)] = 86_400.0
+
+
+class NewReport(Sent, frozen=True):
+    """How work ended that was answered with 202. `refused`: it never will be done; `retry`: again, after a while."""
+
+    outcome: Literal["ok", "failed", "retry", "refused"]
+    result: Raw = msgspec.field(default_factory=_null)
+    error: Annotated[str, Meta(max_length=4_000)] = ""
+    delay_seconds: Seconds = 0.0
 
 
 # ---------------------------------------------------------------- workers in any language
@@ -269,6 +325,9 @@ class NewBeat(Sent, frozen=True):
     progress: Annotated[list[Progress], Meta(max_length=1_000)] = msgspec.field(default_factory=list)
     tasks: Annotated[list[Name], Meta(max_length=1_000)] = msgspec.field(default_factory=list)
     queues: Annotated[list[Name], Meta(max_length=100)] = msgspec.field(default_factory=list)
+    tags: Annotated[tuple[Name, ...], Meta(max_length=TAGS_MAX, description="What routes may ask for.")] = ()
+    slots: Annotated[int, Meta(ge=0, le=10_000, description="Runs at once; 0: no route may choose it.")] = 0
+    busy: Annotated[int, Meta(ge=0, le=1_000_000, description="Runs that it works on.")] = 0
 
 
 class NewAck(Sent, frozen=True, gc=False):

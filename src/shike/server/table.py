@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-from shike.server import access, fleet, health, letters, openapi, proofs, queues, runs, schedules, streams, workers
-from shike.server.routes import Route, checked
+from shike.server import (
+    access,
+    fleet,
+    graphs,
+    health,
+    hooks,
+    letters,
+    openapi,
+    proofs,
+    queues,
+    reports,
+    runs,
+    schedules,
+    streams,
+    workers,
+)
+from shike.server.routes import Route, Rule, checked
 
 TABLE: Final[tuple[Route, ...]] = checked(
     (
         *health.ROUTES,
         *runs.ROUTES,
+        *graphs.ROUTES,
         *schedules.ROUTES,
         *letters.ROUTES,
         *queues.ROUTES,
@@ -19,6 +35,8 @@ TABLE: Final[tuple[Route, ...]] = checked(
         *access.ROUTES,
         *streams.ROUTES,
         *workers.ROUTES,
+        *reports.ROUTES,
+        *hooks.ROUTES,
         *openapi.ROUTES,
     )
 )
@@ -28,7 +46,8 @@ def markdown() -> str:
     """The table of docs/rest.md."""
     lines = ["| verb | path | role | rule | log | what |", "|---|---|---|---|---|---|"]
     for route in TABLE:
-        role = " or ".join(str(one) for one in (route.role, *route.also) if one is not None) or "nobody need be"
+        nobody = "whoever signs" if route.rule is Rule.SIGNED else "nobody need be"
+        role = " or ".join(str(one) for one in (route.role, *route.also) if one is not None) or nobody
         words = route.words.replace("|", "\\|")
         lines.append(f"| {route.verb} | `{route.path}` | {role} | {route.rule} | {route.logged} | {words} |")
     return "\n".join(lines) + "\n"

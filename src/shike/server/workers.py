@@ -19,8 +19,9 @@ from shike.bounds import AGEING_CLAIMS, BEAT_SECONDS, RESULT_BYTES_MAX, SLEEP_SE
 from shike.clock import MICROS, to_datetime
 from shike.errors import BadField, BadInput
 from shike.lanes import lane_of_worker, queue_of
-from shike.model import PROTOCOL_VERSION
+from shike.model import PROTOCOL_VERSION, Load
 from shike.operate.facts import instant
+from shike.route.tags import check_tags
 from shike.runtime import woken
 from shike.server import reading
 from shike.server.acks import ack_of
@@ -238,12 +239,25 @@ async def beat(ask: Ask[NewBeat, Nothing]) -> Renewed:
             lease_seconds=sent.lease_seconds,
             received=sent.received,
             holds=tuple(sent.holds),
-            load=serving.pack(sent.queues, sent.tasks) if sent.queues or sent.tasks else b"",
+            load=_told(sent),
             progress=reports,
         )
     )
     cancels = [Stop(run=str(run_id), token=token) for run_id, token in reply.cancels]
     return Renewed(expires_at=to_datetime(reply.expires_at), cancels=cancels)
+
+
+def _told(sent: NewBeat) -> bytes:
+    """What it serves and how busy it is, as the beats of our own workers tell it; empty: nothing."""
+    try:
+        tags = check_tags(sent.tags)
+    except BadInput as error:
+        raise reading.named(error, "tags") from None
+    served: dict[str, Any] = {}
+    if sent.queues or sent.tasks:
+        served = msgspec.json.decode(serving.pack(sent.queues, sent.tasks) or b"{}")
+    load = msgspec.to_builtins(Load(slots=sent.slots, busy=sent.busy, tags=tags))
+    return msgspec.json.encode(served | load) if served or load else b""
 
 
 def _report(place: int, progress: Progress) -> bytes:

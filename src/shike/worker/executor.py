@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
 from shike.model import Executor
 from shike.task import Definition
 from shike.worker.context import Context
+
+if TYPE_CHECKING:
+    from shike.ids import Entropy
+    from shike.store.base import Store
 
 
 class Call(Struct, frozen=True):
@@ -44,4 +48,13 @@ class Pool(Protocol):
 
     async def close(self) -> None:
         """Stop everything that still runs, within KILL_GRACE_SECONDS, and free all resources. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class Attached(Protocol):
+    """A pool that has to ask the store something itself."""
+
+    def attach(self, store: Store, entropy: Entropy) -> None:
+        """Before the first run."""
         ...
