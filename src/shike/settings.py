@@ -91,8 +91,8 @@ MEANING: Final[dict[str, str]] = {
     "log_level": ", ".join(f"`{level}`" for level in LOG_LEVELS),
     "history_success_days": "how long runs that went well are remembered",
     "history_dead_days": "how long dead letters and the timetable are remembered",
-    "history_log_days": "how long the log of deeds is remembered: a server drops what is older, and the chain tells of it; "
-    "0: for ever",
+    "history_log_days": "how long the log of deeds is remembered: a server drops what is older, and the chain tells of "
+    "it; 0: for ever",
     "history_url": "Redis: a store of its own, SQLite or SQL, that keeps the history for as long as the settings above "
     "say; none: Redis keeps a day of it",
     "synchronous": "SQLite: `full` survives a power loss, `normal` may lose the last commits at one, `off` the file",

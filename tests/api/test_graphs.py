@@ -89,7 +89,7 @@ def test_tasks_that_only_workers_know_take_results_too() -> None:
         ([node("x"), node("a", when={"x": "it's"})], "nodes[1].when.x", "quotes"),
         ([node("a", "total", arguments={"parts": {"$result": "b"}})], "nodes[0].arguments", "no node"),
         ([node("a", "total", arguments={"parts": {"$result": 7}})], "nodes[0].arguments", "no node"),
-        ([node("x"), node("a", "total", arguments={"party": {"$result": "x"}})], "nodes[1].arguments", "party"),
+        ([node("x"), node("a", "total", arguments={"party": {"$result": "x"}})], "nodes[1].arguments", "missing"),
         ([node("a", "total", arguments={"parts": 7})], "nodes[0].arguments", "parts"),
         ([node("a"), node("a")], "nodes[1].name", "two nodes"),
         ([node("a", "")], "nodes[0].task", "name it"),

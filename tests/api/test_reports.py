@@ -117,9 +117,7 @@ def test_who_has_not_the_secret_of_this_attempt_is_not_heard() -> None:
         good = {"outcome": "ok", "result": 1}
         forged = await report(house, headers, good, secret="wrong" * 8)
         old = await report(house, headers, good, at=1_000_000_000)
-        bare = await house.ask(
-            "POST", headers["x-shike-report-to"].removeprefix("http://shike"), good, role=None
-        )
+        bare = await house.ask("POST", headers["x-shike-report-to"].removeprefix("http://shike"), good, role=None)
         assert (forged.status, old.status, bare.status) == (401, 401, 401)
         for broken in (b"", b"[", {"outcome": "perhaps"}, {"outcome": "ok", "result": "x" * 70_000}, {"more": 1}):
             assert (await report(house, headers, broken)).status in (400, 422), broken

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from shike.errors import TooLarge
+from shike.graph import _carrying
 from shike.model import TERMINAL, Ended, OnParent, State
 from shike.store.base import RunFilter
 from shike.store.children import UNTIL_FREED, gate_of
-from shike.store.guards import Choose, Entry
+from shike.store.guards import Absent, Choose, Entry
 from shike.store.hints import HintKind
 from shike.store.verbs import Answer, Claimed
 from tests.contract.graphs import Plan, fates
@@ -239,6 +241,32 @@ async def test_a_repeated_submission_changes_nothing(world: World) -> None:
     answers = await world.submit(*runs.values(), repeat=True)
     assert [answer.fresh for answer in answers] == [True, True]
     assert await world.granted() == [runs["b"].id]
+
+
+@pytest.mark.parametrize("size", [3, 450])
+async def test_a_run_that_brings_its_whole_graph_with_it_is_stored_once_by_its_keys(world: World, size: int) -> None:
+    await world.session()
+    plan = Plan().add("0")
+    for number in range(1, size):
+        plan.add(str(number), "0")
+    entry = _carrying([Entry(run) for run in plan.runs(world, bucket=0).values()])
+    keyed = replace(entry, guards=(Absent("a", 60.0), Absent("b", 60.0)))
+    others = [Entry(world.run(bucket=0)) for _ in range(2)]
+    first = await world.store.submit([others[0], keyed, others[1]])
+    assert [one.fresh for one in first] == [True] * 3
+    root = entry.run.id
+    again = await world.store.submit([keyed], repeat=True)
+    assert (again[0].run_id, again[0].fresh) == (root, True), "the answer was lost: the same words"
+    second = replace(_carrying([Entry(run) for run in plan.runs(world).values()]), guards=(Absent("b", 60.0),))
+    (refused,) = await world.store.submit([second])
+    assert (refused.run_id, refused.fresh) == (root, False)
+    runs = await world.store.runs(RunFilter(before=root + (size << 8), limit=size))
+    assert [one.state for one in reversed(runs)] == [State.SCHEDULED] + [State.WAITING] * (size - 1)
+    assert await world.store.find(second.run.id) is None
+    assert await world.store.find(second.run.id + 256) is None, "nor what it would have brought"
+    claimed = next(one for one in (await world.claim()).runs if one.run.id == root)
+    await world.settle(claimed, State.SUCCESS)
+    assert len(await world.granted(count=size)) == size - 1
 
 
 async def test_a_graph_lives_in_one_bucket_among_others(world: World) -> None:

@@ -309,6 +309,33 @@ def test_a_graph_is_stored_once_however_often_it_is_submitted(time: Harness) -> 
     assert ran == [1]
 
 
+def test_a_graph_with_a_key_is_stored_once_while_that_is_remembered(time: Harness) -> None:
+    def made(*, size: int = 2, task: Any = one) -> Graph:
+        graph = app.graph()
+        first = graph.add(task.bind(1))
+        for _ in range(size - 1):
+            graph.add(add.bind([first.result]))
+        return graph
+
+    graph = made().submit(key="monday", key_ttl="1h")
+    again = made().submit(key="monday")
+    assert graph.fresh and not again.fresh and again.id == graph.id
+    assert [node.handle.id for node in again.nodes] == [node.handle.id for node in graph.nodes]
+    with pytest.raises(Conflict, match="no graph of these 3 runs"):
+        made(size=3).submit(key="monday")
+    with pytest.raises(Conflict, match="begins with"):
+        made(task=note).submit(key="monday")
+    one.options(key="tuesday").submit(7)
+    with pytest.raises(Conflict, match="no graph"):
+        made().submit(key="tuesday")
+    time.run_due()
+    assert again.nodes[1].handle.result() == 1
+    time.advance("2h")
+    assert made().submit(key="monday").fresh
+    with pytest.raises(BadInput):
+        made().submit(key="")
+
+
 def test_a_promised_result_is_no_argument_outside_of_its_graph(time: Harness) -> None:
     node = app.graph().add(one.bind(1))
     with pytest.raises(BadInput, match="add it to that run's graph"):

@@ -77,9 +77,7 @@ async def submit(ask: Ask[NewGraph, Nothing]) -> Reply:
         raise BadField(str(error), field="nodes") from None
     answers = await ask.desk.client.deliver(entries)
     await graph.stored(answers[0].run_id, fresh=answers[0].fresh)
-    accepted = Accepted(
-        graph=graph.id, fresh=graph.fresh, runs={node.name: node.handle.id for node in graph.nodes}
-    )
+    accepted = Accepted(graph=graph.id, fresh=graph.fresh, runs={node.name: node.handle.id for node in graph.nodes})
     headers = {"location": f"{HOME}/{graph.id}"}
     return Reply(value=accepted, status=201 if graph.fresh else 200, headers=headers)
 
@@ -90,9 +88,7 @@ def _add(ask: Ask[NewGraph, Nothing], graph: Graph, node: NewNode, where: str) -
             raise BadField("a node is a run of a task: name it", field="task")
         raw = EMPTY if node.arguments is NONE else reading.json_object(node.arguments, "arguments")
         takes = RESULT.encode() in raw
-        call = call_of_work(
-            ask.who, ask.desk.tasks, node, node.task, None if takes else raw, ask.desk.clock.wall()
-        )
+        call = call_of_work(ask.who, ask.desk.tasks, node, node.task, None if takes else raw, ask.desk.clock.wall())
         added = graph.add(call, approval=node.approval_seconds)
     except BadInput as error:
         raise placed(error, where) from None
@@ -249,9 +245,9 @@ ROUTES = (
         words="A graph as it is now: each node, its state, and what it waits for. Any of its runs names it.",
     ),
     Route(
-        verb="POST", path=f"{HOME}/{{graph}}/cancel", role=Role.OPERATOR, rule=Rule.QUEUE, handler=cancel, body=MaybeWhy,
-        answer=Cancelled, words="Take back every run of a graph that is not over; ask those that run to stop.",
-        logged=Logged.EACH, example={"reason": "no longer wanted"},
+        verb="POST", path=f"{HOME}/{{graph}}/cancel", role=Role.OPERATOR, rule=Rule.QUEUE, handler=cancel,
+        body=MaybeWhy, answer=Cancelled, logged=Logged.EACH, example={"reason": "no longer wanted"},
+        words="Take back every run of a graph that is not over; ask those that run to stop.",
     ),
     Route(
         verb="GET", path=f"{API}/approvals", role=Role.VIEWER, rule=Rule.QUEUE, handler=requests, answer=RequestsList,

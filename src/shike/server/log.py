@@ -8,9 +8,9 @@ LOG_SUM_SECONDS: runs tell of themselves.
 Whoever changes, removes or inserts an entry breaks the chain, and `check` says where. Who can write to the database can
 write a whole new chain: keep the newest hash somewhere else, too (`head`).
 
-What was kept long enough may go, from the beginning of the chain only. An entry of the chain that stays tells up to which
-number, and the hash of the last one that went (`PURGED`); the chain is checked from there on, and is sound only if that
-entry is in it. Who noted an old hash elsewhere can still compare it with what that entry tells.
+What was kept long enough may go, from the beginning of the chain only. An entry that stays tells up to which number,
+and the hash of the last one that went (`PURGED`); the chain is checked from there on, and is sound only if that entry
+is in it. Who noted an old hash elsewhere can still compare it with what that entry tells.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class Log:
     async def _sweep(self, until: int) -> None:
         """Remove the rows up to this number."""
         for segment in range(until // LOG_SEGMENT, -1, -1):
-            rows = [row for row in await self._store.controls(f"{PREFIX}{segment:09d}/")]
+            rows = await self._store.controls(f"{PREFIX}{segment:09d}/")
             numbers = [segment * LOG_SEGMENT + int(row.key.rpartition("/")[2]) for row in rows]
             doomed = [row for row, number in zip(rows, numbers, strict=True) if number <= until]
             if not doomed and segment < until // LOG_SEGMENT:

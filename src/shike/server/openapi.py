@@ -45,7 +45,8 @@ def packed() -> bytes:
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
     """The document of these routes."""
-    kinds = {kind: None for route in routes for kind in (route.body, route.query, route.answer, Problem) if kind and kind is not bytes}
+    kinds = {kind: None for route in routes for kind in (route.body, route.query, route.answer, Problem) if kind}
+    kinds.pop(bytes, None)
     schemas, components = msgspec.json.schema_components(list(kinds), schema_hook=_other, ref_template=REF)
     by_kind = dict(zip(kinds, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""Runs of one request that name each other as dependencies (R2.1): what hangs together is a graph, stored in one step."""
+"""Runs of one request that name each other as dependencies: what hangs together is a graph, stored in one step."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Plan:
         await self._look()
         entries: list[Entry] = []
         for group in self._groups():
-            if len(group) == 1:
+            if len(group) == 1 and not self._parents[group[0]]:
                 self._alone.append(group[0])
             else:
                 entries += await self._graph(group, calls)

@@ -83,9 +83,7 @@ def _report(raw: bytes) -> Report:
     result = reading.json_value(sent.result, "result")
     if len(result) > RESULT_BYTES_MAX:
         raise BadField(f"a result has up to {RESULT_BYTES_MAX:,} bytes of JSON", field="result")
-    return Report(
-        outcome=sent.outcome, result=msgspec.Raw(result), error=sent.error, delay_seconds=sent.delay_seconds
-    )
+    return Report(outcome=sent.outcome, result=msgspec.Raw(result), error=sent.error, delay_seconds=sent.delay_seconds)
 
 
 ROUTES = (

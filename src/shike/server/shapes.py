@@ -79,7 +79,7 @@ class NewRun(Work, frozen=True, gc=False):
     key_seconds: Annotated[float, Meta(gt=0, le=90 * 86_400)] = 86_400.0
 
 
-class NewNode(Work, frozen=True, gc=False):
+class NewNode(Work, frozen=True, kw_only=True):
     """One run of a graph. In its arguments `{"$result": "NAME"}` stands for what the node of that name returns: it
     waits for that. `after`: nodes that it waits for besides; `when`: by node, the branch that has to be chosen."""
 

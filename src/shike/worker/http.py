@@ -47,7 +47,7 @@ REASON_CHARS: Final = 300  # of an answer that is kept as the reason of a failur
 ACCEPTED: Final = 202
 PATH: Final = "/api/v1/reports"
 REPORT_TO: Final = "x-shike-report-to"
-REPORT_SECRET: Final = "x-shike-report-secret"
+REPORT_SECRET: Final = "x-shike-report-secret"  # noqa: S105 - the name of a header
 REPORT_SECONDS_MAX: Final = 7 * 86_400.0  # whoever needs longer claims its work itself
 VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -162,7 +162,7 @@ def _wanted(call: Call) -> HttpCall:
     if not isinstance(wanted, HttpCall) or wanted.verb not in VERBS:
         raise BadArguments(f"HTTP task {call.definition.name!r} needs a handler that returns an HttpCall")
     if wanted.report_to and not 0 < wanted.report_seconds <= REPORT_SECONDS_MAX:
-        raise BadArguments(f"report_seconds={wanted.report_seconds!r}: more than 0 and at most {REPORT_SECONDS_MAX:.0f}")
+        raise BadArguments(f"report_seconds={wanted.report_seconds!r}: above 0, at most {REPORT_SECONDS_MAX:.0f}")
     return wanted
 
 

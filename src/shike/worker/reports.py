@@ -39,7 +39,8 @@ class Reports:
         return secret
 
     async def wait(self, run_id: int, token: int, seconds: float) -> Any:
-        """What the report says: a value, or `Retry`. Raises `CallFailed` for a failure, or none in time; `CallRefused`."""
+        """What the report says: a value, or `Retry`. Raises `CallFailed` for a failure or where none comes in time, and
+        `CallRefused`."""
         key = key_of(run_id, token)
         future = self._waiting[key] = asyncio.get_running_loop().create_future()
         if self._looking is None or self._looking.done():
