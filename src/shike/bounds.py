@@ -100,7 +100,7 @@ OPTIMISTIC_TRIES = 100  # a value that changes so often between reading and writ
 # Claiming and acknowledging.
 CLAIM_RUNS_MAX = 2_000  # one lease; bounds the cost of losing a reply
 CLAIM_AHEAD_SECONDS = 0.02  # of measured work beyond the free slots
-AGEING_CLAIMS = 16  # each 16th claim takes the lowest band first, so no band starves
+AGEING_CLAIMS = 15  # each 15th claim begins with a lower band, each in turn; odd: `shike.bands` says why
 ACK_DELAY_SECONDS = 0.005  # an acknowledgement waits at most this long for company
 ACK_BATCH_MAX = 1_000
 ACKS_WAITING_MAX = 10 * ACK_BATCH_MAX  # with so many that the store does not take, a worker claims no more

@@ -41,7 +41,7 @@ TERMINAL: Final = frozenset({State.SUCCESS, State.DEAD, State.CANCELLED, State.S
 IN_LANE: Final = frozenset({State.SCHEDULED, State.PENDING, State.FAILED})
 
 ALLOWED: Final[dict[State, frozenset[State]]] = {
-    State.WAITING: frozenset({State.SCHEDULED, State.DEAD, State.CANCELLED, State.SKIPPED}),
+    State.WAITING: frozenset({State.WAITING, State.SCHEDULED, State.DEAD, State.CANCELLED, State.SKIPPED}),
     State.SCHEDULED: frozenset(
         {State.SCHEDULED, State.PENDING, State.WAITING, State.ASSIGNED, State.RUNNING, State.CANCELLED}
         | {State.SKIPPED, State.DEAD}

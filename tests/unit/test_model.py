@@ -9,7 +9,7 @@ from shike.model import ALLOWED, IN_LANE, TERMINAL, State, may_move
 # Written out once more by hand: a row of the table, in the order of `State`, x where the move is allowed.
 #              WAI SCH PEN ASS RUN SUC FAI DEA CAN SKI
 MOVES = {
-    "WAITING":   ". x . . . . . x x x",
+    "WAITING":   "x x . . . . . x x x",
     "SCHEDULED": "x x x x x . . x x x",
     "PENDING":   "x x . x x . . x x x",
     "ASSIGNED":  ". x . x x . . x x x",

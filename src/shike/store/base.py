@@ -54,7 +54,7 @@ from shike.store.verbs import (
 )
 
 STANDING_COUNTED: Final = 1_000  # of a lane: more is "too many" to whoever balances
-QUEUE_SWITCH: Final = "queue/"  # QUEUE_SWITCH + name: a control row that pauses the queue of that name
+QUEUE_SWITCH: Final = "queue/"  # `store.pauses`: QUEUE_SWITCH + name: a control row that pauses the queue of that name
 TIMETABLE_FROM: Final = "timetable/from"  # a control row: UTC µs, in digits; none where nothing was ever dropped
 
 
@@ -155,6 +155,11 @@ class Query(Protocol):
 
     async def standing(self, lane: str, limit: int) -> list[Live]:
         """The first `limit` eligible runs of a hall or of a worker's own lane, by band, run_at and id."""
+        ...
+
+    async def of_band(self, lane: str, band: int, after: int, limit: int) -> list[Live]:
+        """The first `limit` eligible runs of one band of a lane that have run_at > `after`, by (run_at, id), without
+        suspects. Costs what it returns."""
         ...
 
     async def due(self, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:

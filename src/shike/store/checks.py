@@ -15,7 +15,7 @@ from shike.store.verbs import Ack, Move
 
 RUN_ID_END: Final = 1 << 63
 OUTCOMES: Final = frozenset(state for state in State if may_move(State.RUNNING, state))
-TARGETS: Final = frozenset({State.SCHEDULED, State.ASSIGNED, State.CANCELLED, State.SKIPPED, State.DEAD})
+TARGETS: Final = frozenset({State.WAITING, State.SCHEDULED, State.ASSIGNED, State.CANCELLED, State.SKIPPED, State.DEAD})
 
 
 def check_entries(entries: Sequence[Entry]) -> None:
@@ -87,3 +87,17 @@ def check_move(wanted: Move) -> None:
         raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
     if wanted.run_at is not None and not 0 <= wanted.run_at <= WALL_MAX:
         raise BadTime(f"run {wanted.run_id} cannot run before 1970 or after 9999")
+    if wanted.run is not None and (
+        wanted.to is not State.SCHEDULED or not wanted.version or wanted.run.id != wanted.run_id
+    ):
+        raise BadInput(f"run {wanted.run_id}: another queue or other options need the version that was seen")
+
+
+def can_move(state: State, to: State) -> bool:
+    """Whether a run that no lease holds may be moved so. Only what waits before a gate can go on waiting there."""
+    return may_move(state, to) and (to is not State.WAITING or state is State.WAITING)
+
+
+def needs_freedom(wanted: Move) -> bool:
+    """Whether it cannot be done to a run that waits for others: these say when it begins."""
+    return wanted.to is State.SCHEDULED or (wanted.to is State.WAITING and wanted.run_at is not None)

@@ -10,6 +10,7 @@ import msgspec
 
 from shike.bounds import BANDS
 from shike.model import Attempt, Ended, Live, Run, Schedule, State
+from shike.store.verbs import Move
 
 _decode_runs = msgspec.msgpack.Decoder(list[Run]).decode
 
@@ -102,3 +103,10 @@ class Facts:
 def facts_of(row: Sequence[Any]) -> Facts:
     run_id, state, *others = row
     return Facts(run_id, State(state), *others)
+
+
+def target(run: Facts, wanted: Move) -> tuple[int, int]:
+    """When a moved run is eligible, and the lane that it is of."""
+    run_at = run.run_at if wanted.run_at is None else wanted.run_at
+    band = band_of(run.lane) if wanted.band is None else wanted.band
+    return run_at, run.lane - band_of(run.lane) + band

@@ -75,6 +75,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     suspects: Manner = Manner.TOGETHER  # how suspects may be granted; ORDINARY: not now
     suspects_max: int = CLAIM_RUNS_MAX  # how many of them
     bands: tuple[int, ...] = tuple(range(BANDS))  # the order in which bands are served
+    tags: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (tag, those of its tasks that have it): `store.pauses`
 
 
 class Claimed(Struct, frozen=True, gc=False):
@@ -130,9 +131,11 @@ class Move(Struct, frozen=True, kw_only=True):
     """A change to a run that is not settled by its worker: by an operator or a node.
 
     `to`: SCHEDULED (admitted, promoted, rescheduled; into the lane it was submitted to), ASSIGNED (into the own lane of
-    the session `worker`; refused if that is closed or unknown), CANCELLED, SKIPPED or DEAD. A running run can only be
+    the session `worker`; refused if that is closed or unknown), WAITING (it stays before its gate, in another band or
+    until another time; refused if it waits at none), CANCELLED, SKIPPED or DEAD. A running run can only be
     asked to stop. None for `run_at` or `band` leaves it. A `note` (a packed `Attempt` in state ASSIGNED) is kept with
-    the run's attempts under the version that the run has then: `Query.decisions`.
+    the run's attempts under the version that the run has then: `Query.decisions`. A `run` is the same run for another
+    queue or with other options, and takes the place of what was submitted; only with a `version`, and with SCHEDULED.
     """
 
     run_id: int
@@ -144,6 +147,7 @@ class Move(Struct, frozen=True, kw_only=True):
     guards: tuple[Guard, ...] = ()
     worker: str = ""
     note: bytes = b""
+    run: Run | None = None
 
 
 class PlannedMoment(Struct, frozen=True, gc=False):

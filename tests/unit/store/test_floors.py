@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from shike.clock import MICROS
+from shike.store.orders import RANKS_END
 from shike.store.relational import floors
 from shike.store.relational.floors import CLAIMED_MIN, LOOK_SECONDS, VACUUM_SECONDS, Floors, ranges
 from tests.contract.stores import postgres
 from tests.contract.world import World, ids
 
-NOW = 1_000 * MICROS
+NOW = (1 << 50) + 1_000 * MICROS
+FIRST = NOW - 900 * MICROS
 LANE = 0x13
 QUEUE = 0x10
 
@@ -40,14 +42,19 @@ def known(time: Time) -> Floors:
 
 
 def test_a_lane_of_which_little_was_claimed_is_read_from_its_front(known: Floors) -> None:
-    known.took(LANE, (1, 2), CLAIMED_MIN - 1, NOW)
+    known.took(LANE, (FIRST, 2), CLAIMED_MIN - 1, NOW)
     assert known.of([QUEUE]) == {}
 
 
 def test_a_floor_is_the_last_place_that_was_claimed(known: Floors) -> None:
-    known.took(LANE, (1, 2), CLAIMED_MIN, NOW)
-    assert known.of([QUEUE]) == {LANE: (1, 2)}
+    known.took(LANE, (FIRST, 2), CLAIMED_MIN, NOW)
+    assert known.of([QUEUE]) == {LANE: (FIRST, 2)}
     assert known.of([QUEUE + 0x10]) == {}
+
+
+def test_what_is_ranked_leaves_no_floor_for_others_may_come_in_before_it(known: Floors) -> None:
+    known.took(LANE, (RANKS_END - 1, 2), CLAIMED_MIN, NOW)
+    assert known.of([QUEUE]) == {}
 
 
 def test_a_floor_stays_a_second_behind_the_clock(known: Floors) -> None:
@@ -59,7 +66,7 @@ def test_a_floor_stays_a_second_behind_the_clock(known: Floors) -> None:
 def test_the_next_look_from_the_front_comes_the_later_the_longer_it_took(
     known: Floors, time: Time, took: float, until: float
 ) -> None:
-    known.took(LANE, (1, 2), CLAIMED_MIN, NOW)
+    known.took(LANE, (FIRST, 2), CLAIMED_MIN, NOW)
     known.looked(took)
     time.seconds += until - 0.001
     assert known.of([QUEUE])
@@ -68,10 +75,10 @@ def test_the_next_look_from_the_front_comes_the_later_the_longer_it_took(
 
 
 def test_what_was_claimed_before_a_vacuum_counts_no_more(known: Floors, time: Time) -> None:
-    known.took(LANE, (1, 2), CLAIMED_MIN, NOW)
+    known.took(LANE, (FIRST, 2), CLAIMED_MIN, NOW)
     time.seconds += VACUUM_SECONDS + 1
     known.looked(0.0)
-    known.took(LANE, (3, 4), 1, NOW)
+    known.took(LANE, (FIRST + 2, 4), 1, NOW)
     assert known.of([QUEUE]) == {}
 
 

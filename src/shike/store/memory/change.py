@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shike.model import TERMINAL, Live, State, may_move
-from shike.store.checks import check_move
+from shike.model import TERMINAL, Live, State
+from shike.store.checks import can_move, check_move, needs_freedom
 from shike.store.memory import graphs
 from shike.store.memory.submit import holds, take
 from shike.store.memory.tables import Tables
@@ -33,16 +33,18 @@ def _move_one(tables: Tables, wanted: Move, now: int) -> Answer:
         return Answer.REFUSED
     if live.state is State.RUNNING:
         return _ask(tables, live, wanted)
-    if not may_move(live.state, wanted.to) or (wanted.worker and _is_closed(tables, wanted.worker)):
+    if not can_move(live.state, wanted.to) or (wanted.worker and _is_closed(tables, wanted.worker)):
         return Answer.REFUSED
-    if wanted.to is State.SCHEDULED and graphs.is_held(tables, live):
+    if needs_freedom(wanted) and graphs.is_held(tables, live):
         return Answer.GUARDED
     if not all(holds(tables, guard, wanted.run_id, now) for guard in wanted.guards):
         return Answer.GUARDED
     for guard in wanted.guards:
         take(tables, guard, wanted.run_id, now)
     tables.leave(live)
-    if wanted.to in TERMINAL:
+    if wanted.to is State.WAITING:
+        _wait_on(tables, live, wanted, now)
+    elif wanted.to in TERMINAL:
         tables.end(live, wanted.to, now, wanted.reason)
     else:
         _reschedule(tables, live, wanted, now)
@@ -61,10 +63,21 @@ def _ask(tables: Tables, live: Live, wanted: Move) -> Answer:
     return Answer.ASKED
 
 
+def _wait_on(tables: Tables, live: Live, wanted: Move, now: int) -> None:
+    """Before its gate again: another band, another time."""
+    live.version += 1
+    live.run_at = live.run_at if wanted.run_at is None else wanted.run_at
+    live.band = live.band if wanted.band is None else wanted.band
+    tables.gates.wait(live)
+    tables.news.gated(live.run.gate, live.run_at, now)
+
+
 def _reschedule(tables: Tables, live: Live, wanted: Move, now: int) -> None:
     live.state = wanted.to
     live.worker = wanted.worker
     live.version += 1
+    if wanted.run is not None:
+        live.run = wanted.run
     if wanted.note:
         tables.write_attempt(live.run.id, wanted.note)
     if wanted.run_at is not None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
 from shike.model import Live, Manner, State
 from shike.store.lost import joining
-from shike.store.memory.lanes import Entry, Lane, Lanes
+from shike.store.memory.lanes import Lane, Lanes
+from shike.store.memory.pages import Entry
 from shike.store.memory.tables import LeaseRow, SessionRow, Tables
 from shike.store.verbs import Batch, Claim, Claimed, Want
 
@@ -21,10 +24,13 @@ def claim(tables: Tables, asked: Claim) -> Batch:
     if asked.number <= row.session.claimed:
         return _again(tables, row, asked.number, now)
     wants = [want for want in asked.wants if want.count > 0 and not tables.is_paused(want.queue)]
-    entries = _suspects(tables.suspects, asked, wants, now) if asked.suspects else []
+    keys = tables.paused.keys
+    if (tasks := tables.paused.grantable(asked)) is not asked.tasks:
+        asked = replace(asked, tasks=tasks)
+    entries = _suspects(tables.suspects, asked, wants, now, keys) if asked.suspects else []
     manner = asked.suspects if entries else Manner.ORDINARY
     if not entries:
-        entries = _eligible(tables.lanes, asked, wants, now)
+        entries = _eligible(tables.lanes, asked, wants, now, keys)
     runs = _grant(tables, row, asked.number, entries, manner, now) if entries else []
     more = _has_more(tables, asked, wants, now)
     next_at = 0 if more else _next_at(tables, wants, now)
@@ -51,11 +57,11 @@ def _again(tables: Tables, row: SessionRow, number: int, now: int) -> Batch:
     return Batch(number=number, now=now, runs=runs, manner=lease.manner)
 
 
-def _suspects(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[Entry]:
+def _suspects(lanes: Lanes, asked: Claim, wants: list[Want], now: int, keys: frozenset[str]) -> list[Entry]:
     """As many as may go out at once, from one lane: in its order, up to the first that wants less company."""
     for lane, room in _places(lanes, asked, wants):
         found: list[Entry] = []
-        while len(found) < min(room, asked.suspects_max) and (more := lane.take(now, 1, asked.tasks)):
+        while len(found) < min(room, asked.suspects_max) and (more := lane.take(now, 1, asked.tasks, keys)):
             if asked.suspects is Manner.TOGETHER and not joining(_bounds(found), _bounds(more)):
                 lane.add(more[0][2])
                 break
@@ -69,13 +75,13 @@ def _bounds(entries: list[Entry]) -> list[int]:
     return [live.together for _, _, live in entries]
 
 
-def _eligible(lanes: Lanes, asked: Claim, wants: list[Want], now: int) -> list[Entry]:
+def _eligible(lanes: Lanes, asked: Claim, wants: list[Want], now: int, keys: frozenset[str]) -> list[Entry]:
     """Each want is filled on its own, band by band."""
     entries: list[Entry] = []
     for want in wants:
         room = min(want.count, CLAIM_RUNS_MAX - len(entries))
         for lane, most in _places(lanes, asked, [want]):
-            found = lane.take(now, min(room, most), asked.tasks) if room and most else []
+            found = lane.take(now, min(room, most), asked.tasks, keys) if room and most else []
             entries += found
             room -= len(found)
     return entries
@@ -115,7 +121,8 @@ def _grant(
 def _has_more(tables: Tables, asked: Claim, wants: list[Want], now: int) -> bool:
     """Whether something else that was asked for is eligible, and only the counts kept it back."""
     kinds = (tables.lanes, tables.suspects) if asked.suspects else (tables.lanes,)
-    return any(lane.has(now, asked.tasks) for lanes in kinds for lane, _ in _places(lanes, asked, wants))
+    keys = tables.paused.keys
+    return any(lane.has(now, asked.tasks, keys) for lanes in kinds for lane, _ in _places(lanes, asked, wants))
 
 
 def _next_at(tables: Tables, wants: list[Want], now: int) -> int:

@@ -9,6 +9,7 @@ from shike.clock import WALL_MAX
 from shike.errors import Conflict
 from shike.store.base import QUEUE_SWITCH, TIMETABLE_FROM, Control
 from shike.store.memory.tables import SessionRow, Tables, micros
+from shike.store.pauses import PAUSE, paused_of
 from shike.store.portable import MARKER_KEY, RETENTION_RESTS, decoded
 from shike.store.verbs import Retention
 
@@ -22,11 +23,20 @@ def put(tables: Tables, key: str, value: bytes | None, expect: int | None) -> Co
         raise Conflict(f"control row {key} is at version {version}, not {expect}")
     if key.startswith(QUEUE_SWITCH):
         tables.news.queue(key.removeprefix(QUEUE_SWITCH))
+    row = None
     if value is None:
         tables.controls.pop(key, None)
-        return None
-    row = tables.controls[key] = Control(key=key, value=value, version=version + 1)
+    else:
+        row = tables.controls[key] = Control(key=key, value=value, version=version + 1)
+    if key.startswith(PAUSE):
+        note_pauses(tables)
+        tables.news.queue("")  # any queue may have runs of it
     return row
+
+
+def note_pauses(tables: Tables) -> None:
+    """What the control rows pause, for claims to look at."""
+    tables.paused = paused_of(key for key in tables.controls if key.startswith(PAUSE))
 
 
 def _is_repeat(old: Control | None, value: bytes | None, expect: int) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from shike.model import Attempt, Bucket, State
 from shike.model import ScheduleVersion as Version
 from shike.store.base import Control
-from shike.store.memory import graphs
+from shike.store.memory import graphs, keeping
 from shike.store.memory.history import DAY, Shelf
 from shike.store.memory.tables import Remembered, Tables
 from shike.store.portable import ALL_TIME, MARKER_KEY, Marker, Phase, decoded, encoded
@@ -135,6 +135,7 @@ def _load(tables: Tables, record: Record, shelf: Shelf) -> None:
             tables.timetable.write(record.row)
         case ControlRecord(key=key):
             tables.controls[key] = Control(key=key, value=record.value, version=record.changes)
+            keeping.note_pauses(tables)
         case KeyRecord():
             tables.keep_key(record.key, Remembered(record.run_id, record.expires_at))
         case PermitRecord():

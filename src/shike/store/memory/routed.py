@@ -41,5 +41,10 @@ def standing(tables: Tables, name: str, limit: int) -> list[Live]:
     return [replace(live) for live in found[:limit]]
 
 
+def of_band(tables: Tables, name: str, band: int, after: int, limit: int) -> list[Live]:
+    lane = tables.lanes.by_queue.get(name, {}).get(band)
+    return [replace(live) for live in islice(lane.between(after, tables.now()), limit)] if lane is not None else []
+
+
 def decisions(tables: Tables, run_id: int) -> list[Attempt]:
     return decisions_of(tables.written_of(run_id))

@@ -252,6 +252,10 @@ class MemoryStore:
         return routed.standing(self._tables, lane, limit)
 
     @atomic
+    def of_band(self, lane: str, band: int, after: int, limit: int) -> list[Live]:
+        return routed.of_band(self._tables, lane, band, after, limit)
+
+    @atomic
     def due(self, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
         return reads.due(self._tables, low, high, after, until, limit)
 

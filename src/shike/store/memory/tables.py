@@ -39,6 +39,7 @@ from shike.store.memory.gates import Gates
 from shike.store.memory.history import Digest, Shelf, Timetable
 from shike.store.memory.lanes import Lanes, name_of
 from shike.store.memory.news import News
+from shike.store.pauses import NOTHING, Paused
 
 _attempt = msgspec.msgpack.Decoder(Attempt)
 pack_attempt = msgspec.msgpack.Encoder().encode
@@ -113,6 +114,7 @@ class Tables:
         self.versions: dict[str, list[ScheduleVersion]] = {}  # oldest first
         self.buckets = {0: Bucket(low=0, high=virtual_buckets - 1)}
         self.controls: dict[str, Control] = {}
+        self.paused: Paused = NOTHING  # what `controls` say of it
 
     # ---------------------------------------------------------------- looking
 

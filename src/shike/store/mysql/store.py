@@ -76,7 +76,8 @@ class MySQLStore(CarriedStore):
         if self._runner is not None:
             return
         self.virtual_buckets = await self._prepare()
-        runner = Runner(self._pools, Facts(self.virtual_buckets, self._crashes_max), self.clock, self._tell)
+        facts = Facts(self.virtual_buckets, self._crashes_max, moves_at_once=True)
+        runner = Runner(self._pools, facts, self.clock, self._tell)
         await runner.write(make_days)
         self._runner = runner
 

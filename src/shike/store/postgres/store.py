@@ -91,7 +91,7 @@ class PostgresStore(CarriedStore):
             self.virtual_buckets, has_days = await self._prepare()
         except (asyncpg.PostgresError, *BROKEN) as error:
             raise unreachable(error, self._options.where) from error
-        facts = Facts(self.virtual_buckets, self._crashes_max, at_once=True, leaves_dead=True)
+        facts = Facts(self.virtual_buckets, self._crashes_max, at_once=True, moves_at_once=True, leaves_dead=True)
         runner = Runner(self._pools, facts, self.clock, self._tell)
         try:
             if not has_days:

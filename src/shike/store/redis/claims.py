@@ -81,7 +81,10 @@ def _sooner(best: Batch | None, batch: Batch) -> Batch:
 async def _grant(base: Base, asked: Claim, expires_at: int, buckets: list[int]) -> Batch | None:
     """What one script grants; None: it takes the session's lease for over."""
     tape: list[Any] = [asked.session, asked.number, expires_at, CLAIM_RUNS_MAX, int(asked.suspects)]
-    tape += (asked.suspects_max, len(asked.bands), *asked.bands, len(asked.tasks), *asked.tasks, len(asked.wants))
+    tape += (asked.suspects_max, len(asked.bands), *asked.bands, len(asked.tasks), *asked.tasks, len(asked.tags))
+    for tag, tasks in asked.tags:
+        tape += (tag, len(tasks), *tasks)
+    tape.append(len(asked.wants))
     for want in asked.wants:
         tape += (want.queue, want.count, want.backlog)
     answer = await base.server.script("claim", base.tags(buckets), tape)

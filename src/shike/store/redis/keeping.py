@@ -8,6 +8,7 @@ from typing import Any, Final
 from shike.clock import MICROS
 from shike.errors import Conflict, StoreFrozen, StoreMoved
 from shike.store.base import QUEUE_SWITCH, TIMETABLE_FROM, Control
+from shike.store.pauses import PAUSE
 from shike.store.portable import MARKER_KEY
 from shike.store.redis.base import HOME, Base
 from shike.store.redis.records import eight, read_control
@@ -19,7 +20,7 @@ PER_CALL: Final = 2_000  # rows that one script drops
 
 
 async def put(base: Base, key: str, value: bytes | None, expect: int | None) -> Control | None:
-    queue = key.removeprefix(QUEUE_SWITCH) if key.startswith(QUEUE_SWITCH) else ""
+    queue = switched(key)
     words = (key, "0" if value is None else "1", value or b"", "" if expect is None else expect, queue)
     touched = base.every if queue else (HOME,)
     answer = await base.home_first(touched, "put", *words)
@@ -28,6 +29,14 @@ async def put(base: Base, key: str, value: bytes | None, expect: int | None) -> 
     await base.afterwards(touched, "put", *words)
     row = answer[1] if len(answer) > 1 else None
     return None if row is None else read_control(key, row)
+
+
+def switched(key: str) -> str:
+    """What a control row pauses, as `P:paused` has it: the name of a queue or, with a sign that none can have in front,
+    what else claims heed; "": nothing."""
+    if key.startswith(PAUSE):
+        return f":{key.removeprefix(PAUSE)}"
+    return key.removeprefix(QUEUE_SWITCH) if key.startswith(QUEUE_SWITCH) else ""
 
 
 async def controls(base: Base, prefix: str) -> list[Control]:
@@ -109,8 +118,8 @@ async def _pause_again(base: Base) -> None:
     """A writer that died between home and the buckets of a cluster left them apart: tell them again."""
     if base.server.one_step:
         return
-    for row in await controls(base, QUEUE_SWITCH):
-        words = (row.key, "1", row.value, "", row.key.removeprefix(QUEUE_SWITCH))
+    for row in [*await controls(base, QUEUE_SWITCH), *await controls(base, PAUSE)]:
+        words = (row.key, "1", row.value, "", switched(row.key))
         await base.afterwards(base.every, "put", *words)
 
 

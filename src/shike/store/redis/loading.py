@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from shike.ids import virtual_bucket
 from shike.model import Bucket, Fate, ScheduleVersion, State
-from shike.store.base import QUEUE_SWITCH
 from shike.store.records import (
     AttemptRecord,
     BucketRecord,
@@ -26,6 +25,7 @@ from shike.store.records import (
 )
 from shike.store.redis.base import HOME, Base
 from shike.store.redis.bodies import pack_body
+from shike.store.redis.keeping import switched
 from shike.store.redis.records import (
     eight,
     pack_attempts,
@@ -152,9 +152,9 @@ async def _controls(base: Base, records: Sequence[ControlRecord]) -> None:
     for record in records:
         tag = base.tag(HOME)
         await base.server.command(tag, b"HSET", tag + b":controls", record.key, eight(record.changes) + record.value)
-        if record.key.startswith(QUEUE_SWITCH):
+        if name := switched(record.key):
             for tag in base.tags(base.every):
-                await base.server.command(tag, b"SADD", tag + b":paused", record.key.removeprefix(QUEUE_SWITCH))
+                await base.server.command(tag, b"SADD", tag + b":paused", name)
 
 
 async def _keys(base: Base, records: Sequence[KeyRecord]) -> None:

@@ -47,6 +47,9 @@ class Routed:
     async def standing(self, lane: str, limit: int) -> list[Live]:
         return await standing(await self._ready(), lane, limit)
 
+    async def of_band(self, lane: str, band: int, after: int, limit: int) -> list[Live]:
+        return await of_band(await self._ready(), lane, band, after, limit)
+
 
 async def living(base: Base, moves: Sequence[Move]) -> frozenset[str]:
     """Which of the workers of these moves are open. One that is closed just now is refused by each bucket itself."""
@@ -73,6 +76,13 @@ async def standing(base: Base, lane: str, limit: int) -> list[Live]:
     rows = _rows(await base.everywhere(base.every, "routed", ("standing", lane, limit)))
     first = sorted((band, run_at, number_of(run_id)) for band, run_at, run_id in rows)[:limit]
     found = await reads.look(base, [run_id for _, _, run_id in first]) if first else []
+    return [row for row in found if isinstance(row, Live)]
+
+
+async def of_band(base: Base, lane: str, band: int, after: int, limit: int) -> list[Live]:
+    rows = _rows(await base.everywhere(base.every, "routed", ("band", lane, band, after, limit)))
+    first = sorted((run_at, number_of(run_id)) for run_at, run_id in rows)[:limit]
+    found = await reads.look(base, [run_id for _, run_id in first]) if first else []
     return [row for row in found if isinstance(row, Live)]
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from shike.model import State
 from shike.store.checks import OUTCOMES, check_ack, check_move
 from shike.store.redis.base import Base
+from shike.store.redis.bodies import pack_body
 from shike.store.redis.routed import living
 from shike.store.redis.tape import micros, put_effects, put_guards
 from shike.store.verbs import Ack, Answer, Move
@@ -57,7 +58,8 @@ async def move(base: Base, moves: Sequence[Move]) -> list[Answer]:
         band = NO_BAND if wanted.band is None else wanted.band
         numbers = _MOVE.pack(wanted.version, wanted.to, run_at, band, len(wanted.guards))
         worker = wanted.worker if wanted.worker in open_workers else ""
-        tape += (_EIGHT.pack(wanted.run_id), numbers, wanted.reason, worker, wanted.note)
+        body = b"" if wanted.run is None else pack_body(wanted.run, base.buckets)
+        tape += (_EIGHT.pack(wanted.run_id), numbers, wanted.reason, worker, wanted.note, body)
         put_guards(tape, wanted.guards)
 
     found = await base.by_bucket([wanted.run_id for wanted in moves], "move", (base.bound,), put)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from shike.model import TERMINAL, State, may_move
-from shike.store.checks import check_move
+from shike.model import TERMINAL, State
+from shike.store.checks import can_move, check_move, needs_freedom
 from shike.store.hints import Hint, HintKind
 from shike.store.relational import graphs
 from shike.store.relational.arrivals import Arrivals, Needs
 from shike.store.relational.outcomes import Endings, lock_runs, tell_due
 from shike.store.relational.routed import Assignments, learn
 from shike.store.relational.tx import Tx
-from shike.store.rows import Facts, band_of
+from shike.store.rows import SUSPECT, Facts, band_of, lane_of, pack, target, unpack_run
 from shike.store.verbs import Answer, Move
 
 
@@ -20,11 +20,23 @@ async def move(tx: Tx, moves: Sequence[Move]) -> list[Answer]:
     """`Store.move`."""
     for wanted in moves:
         check_move(wanted)
+    if tx.facts.moves_at_once and len(moves) == 1 and await _at_once(tx, moves[0]):
+        return [Answer.ACCEPTED]
     await learn(tx, moves)
     answers: list[Answer] = []
     for group in _apart(moves):
         answers += await _Step(tx, await tx.now()).take(group)
     return answers
+
+
+async def _at_once(tx: Tx, wanted: Move) -> bool:
+    """Move one run within its lanes in one round trip, if it stands there as it was seen; else nothing is done."""
+    if wanted.to is not State.SCHEDULED or wanted.guards or wanted.run is not None or wanted.note:
+        return False
+    rows = await tx.look("lane_move", tx.given, wanted.run_id, wanted.version, wanted.run_at, wanted.band)
+    for lane, run_at, now in rows:
+        await tell_due(tx, [(lane, run_at)], now)
+    return bool(rows)
 
 
 def _apart(moves: Sequence[Move]) -> Iterable[Sequence[Move]]:
@@ -67,6 +79,8 @@ class _Step:
         self._moved: list[tuple[int, int, int, int]] = []  # run, lane, run_at, task
         self._assigned = Assignments(tx, now)
         self._asked: list[tuple[int, str]] = []
+        self._waiting: list[tuple[int, int, int]] = []  # run, lane, run_at
+        self._rewritten: list[tuple[int, bytes]] = []
 
     async def take(self, moves: Sequence[Move]) -> list[Answer]:
         needs = Needs()
@@ -90,20 +104,25 @@ class _Step:
             return Answer.REFUSED
         if not is_free:
             return self._ask(run, wanted)
-        if not may_move(run.state, wanted.to) or not self._assigned.may(wanted):
+        if not can_move(run.state, wanted.to) or not self._assigned.may(wanted):
             return Answer.REFUSED
-        if wanted.to is State.SCHEDULED and graphs.is_held(run):
+        if needs_freedom(wanted) and graphs.is_held(run):
             return Answer.GUARDED
         if not all(self._arrivals.holds(guard, run.id) for guard in wanted.guards):
             return Answer.GUARDED
         run.holding += sum(self._arrivals.take(guard, run.id) for guard in wanted.guards)
+        run_at, lane = target(run, wanted)
+        if wanted.to is State.WAITING:
+            self._waiting.append((run.id, lane, run_at))
+            self._tx.hint(Hint(HintKind.GATED, at=max(run_at, self._now), name=unpack_run(run.body).gate))
+            return Answer.ACCEPTED
         self._left.append(run)
         if wanted.to in TERMINAL:
             self._endings.add(run.id, run.fact, wanted.to.value, reason=wanted.reason)
         else:
-            band = band_of(run.lane) if wanted.band is None else wanted.band
-            run_at = run.run_at if wanted.run_at is None else wanted.run_at
-            lane = run.lane - band_of(run.lane) + band
+            if wanted.run is not None:
+                lane = lane_of(self._tx.names.number(wanted.run.queue), band_of(lane), suspect=bool(lane & SUSPECT))
+                self._rewritten.append((run.id, pack(wanted.run)))
             if wanted.worker:
                 self._assigned.add(run, wanted, lane, run_at)
             else:
@@ -123,6 +142,8 @@ class _Step:
         await self._arrivals.write()
         await leave(self._tx, self._left)
         await self._endings.write()
+        await self._tx.many("runs_wait", self._waiting)
+        await self._tx.many("runs_rewrite", self._rewritten)
         await self._tx.many("runs_move", self._moved)
         await tell_due(self._tx, ((lane, run_at) for _, lane, run_at, _ in self._moved), self._now)
         await self._assigned.write()

@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
 from shike.model import Manner, Run
 from shike.store.lost import joining
+from shike.store.pauses import paused_of
 from shike.store.relational.floors import ranges
 from shike.store.relational.link import Again, Row
 from shike.store.relational.records import packed_numbers, unpack_ids
@@ -61,6 +64,7 @@ async def _claim(
         runs = await _lease(tx, holder, asked, grant) if grant.ids else []
     more = await market.more()
     next_at = 0 if more else market.next_at()
+    await market.put_back()
     return Batch(number=asked.number, now=holder.now, runs=runs, manner=grant.manner, more=more, next_at=next_at)
 
 
@@ -127,6 +131,10 @@ class _Grant:
     together: list[int] = field(default_factory=list)
     facts: list[int] = field(default_factory=list)
 
+    def drop(self, place: int) -> None:
+        for column in (self.ids, self.runs, self.run_ats, self.attempts, self.crashes, self.together, self.facts):
+            del column[place]
+
 
 async def _lease(tx: Tx, holder: _Holder, asked: Claim, grant: _Grant) -> list[Claimed]:
     """One lease for the whole batch, if the session still lives and has not had this claim meanwhile."""
@@ -145,6 +153,12 @@ def _claimed(grant: _Grant, token: int) -> list[Claimed]:
     return [Claimed(run, token, attempts + 1, *rest) for run, attempts, *rest in columns]
 
 
+def _listed(words: Any) -> list[str]:
+    """A list, as one server answers it, or its JSON, as the other; None: there is nothing to list."""
+    found: list[str] = words if isinstance(words, list) else msgspec.json.decode(words or b"[]")
+    return found
+
+
 class _Market:
     """The lanes of the wanted queues, as they stand during this claim."""
 
@@ -161,7 +175,9 @@ class _Market:
         self._asked = asked
         self._now = now
         self._wants = wants
-        self._tasks = [tx.names.number(task) for task in asked.tasks]
+        self._paused = paused_of(_listed(lanes[0][9]))
+        self._aside: list[tuple[int, int, int, int]] = []  # (lane, run_at, id, task) of what is paused by its key
+        self._tasks = [tx.names.number(task) for task in self._paused.grantable(asked)]
         self._floors = floors
         heads = [row[6:9] for row in lanes if row[7] is not None]
         self._eligible = {lane for lane, first, _ in heads if first <= now}
@@ -175,6 +191,8 @@ class _Market:
             for lane, most in self._places(want, suspect=True):
                 room = min(most, asked.suspects_max, CLAIM_RUNS_MAX)
                 found = await self._tx.rows("suspects_lock", lane, self._now, self._tasks, room) if room > 0 else ()
+                if self._paused.keys:
+                    found = [row for row in found if not self._paused.holds(unpack_run(row[6]))]
                 bounds = [row[4] for row in found]
                 count = joining([], bounds) if asked.suspects is Manner.TOGETHER else len(bounds)
                 if count:
@@ -205,6 +223,10 @@ class _Market:
                     room -= await self._take(grant, lane, min(room, most))
         return grant
 
+    async def put_back(self) -> None:
+        """What stood aside takes its place again."""
+        await self._tx.many("lanes_back", self._aside)
+
     async def more(self) -> bool:
         """Whether something else that was asked for is eligible, and only the counts kept it back."""
         kinds = (False, True) if self._asked.suspects else (False,)
@@ -227,7 +249,10 @@ class _Market:
                 yield lane, min(want.backlog, want.count) if band == BAND_BACKLOG else want.count
 
     def sole(self) -> tuple[int, int] | None:
-        """The only lane that has anything for this claim, and how much of it is wanted; None: there are several."""
+        """The only lane that has anything for this claim, and how much of it is wanted; None: there are several, or it
+        has to be looked at closely."""
+        if self._paused.keys:
+            return None
         if self._asked.suspects and any(True for want in self._wants for _ in self._places(want, suspect=True)):
             return None
         places = [place for want in self._wants for place in self._places(want, suspect=False)]
@@ -249,9 +274,26 @@ class _Market:
         return grant, _claimed(grant, token)
 
     async def _take(self, grant: _Grant, lane: int, room: int) -> int:
-        """Move the first runs of a lane into the grant; how many."""
-        words = lane, self._now, self._tasks, room, *self._floor(lane)
-        return self._fill(grant, lane, await self._tx.columns("lane_take", *words))
+        """Move the first runs of a lane into the grant; how many. Of those that are paused by their keys none, however
+        many of them come first."""
+        count = 0
+        while True:
+            words = lane, self._now, self._tasks, room - count, *self._floor(lane)
+            found = self._fill(grant, lane, await self._tx.columns("lane_take", *words))
+            if not self._paused.keys:
+                return found
+            count += found - self._set_aside(grant, lane, found)
+            if count >= room or not self._rest[lane]:
+                return count
+
+    def _set_aside(self, grant: _Grant, lane: int, count: int) -> int:
+        """Of the last `count` runs of the grant those that are paused by their keys; how many."""
+        first = len(grant.ids) - count
+        held = [place for place in range(first, len(grant.ids)) if self._paused.holds(grant.runs[place])]
+        for place in reversed(held):
+            self._aside.append((lane, grant.run_ats[place], grant.ids[place], grant.facts[place] >> 1))
+            grant.drop(place)
+        return len(held)
 
     def _floor(self, lane: int) -> tuple[int, int]:
         """(run_at, id) of the first that is worth looking at."""

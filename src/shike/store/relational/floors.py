@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from shike.clock import MICROS
+from shike.store.orders import is_ranked
 from shike.store.rows import LANES_PER_QUEUE
 
 CLAIMED_MIN: Final = 2_000  # of one lane since a vacuum may have come by: fewer are no burden
@@ -59,7 +60,7 @@ class Floors:
         if self._monotonic() - self._since > VACUUM_SECONDS:
             self.forget()
         self._claimed[lane] = claimed = self._claimed.get(lane, 0) + count
-        if claimed >= CLAIMED_MIN:
+        if claimed >= CLAIMED_MIN and not is_ranked(last[0]):  # what is ranked comes in before what was claimed
             self._floors[lane] = min(last, (now - SLACK_MICROS, 0))
 
     def forget(self) -> None:

@@ -12,6 +12,7 @@ from shike.clock import MICROS
 from shike.errors import Conflict
 from shike.store.base import QUEUE_SWITCH, TIMETABLE_FROM, Control
 from shike.store.hints import Hint, HintKind
+from shike.store.pauses import PAUSE
 from shike.store.portable import MARKER_KEY, RETENTION_RESTS, decoded
 from shike.store.relational.link import Again, Taken
 from shike.store.relational.tx import DAY_MICROS, Tx
@@ -32,6 +33,8 @@ async def put(tx: Tx, key: str, value: bytes | None, expect: int | None) -> Cont
         raise Conflict(f"control row {key} is at version {version}, not {expect}")
     if key.startswith(QUEUE_SWITCH):
         tx.hint(Hint(HintKind.QUEUE, key.removeprefix(QUEUE_SWITCH)))
+    if key.startswith(PAUSE):
+        tx.hint(Hint(HintKind.QUEUE))  # any queue may have runs of it
     if value is None:
         await tx.run("control_delete", key)
         return None

@@ -60,7 +60,9 @@ class Assignments:
 
 
 async def learn(tx: Tx, moves: Sequence[Move]) -> None:
-    """Have the names of the workers' lanes ready that these moves may need: a transaction of its own, so before."""
+    """Have the names of the lanes ready that these moves may need: a transaction of its own, so before."""
+    if rerouted := [move.run.queue for move in moves if move.run is not None]:
+        await tx.learn(rerouted)
     wanted = [move for move in moves if move.worker]
     if wanted:
         rows = await tx.look("runs_homes", sorted({move.run_id for move in wanted}))
@@ -96,6 +98,15 @@ async def standing(tx: Tx, name: str, limit: int) -> list[Live]:
         return []
     low = lane_of(numbers[0], 0)
     rows = await tx.look("lane_standing", tx.given, low, low + LANES_PER_QUEUE - 1, limit)
+    await call_workers(tx, rows, 1, 14)
+    return [live_of(row, worker=worker(tx, row[1], row[14])) for row in rows]
+
+
+async def of_band(tx: Tx, name: str, band: int, after: int, limit: int) -> list[Live]:
+    numbers = await tx.seen(name)
+    if numbers is None:
+        return []
+    rows = await tx.look("lane_from", tx.given, lane_of(numbers[0], band), after, limit)
     await call_workers(tx, rows, 1, 14)
     return [live_of(row, worker=worker(tx, row[1], row[14])) for row in rows]
 

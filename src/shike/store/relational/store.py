@@ -234,6 +234,9 @@ class RelationalStore:
     async def standing(self, lane: str, limit: int) -> list[Live]:
         return await self._run.read(routed.standing, lane, limit)
 
+    async def of_band(self, lane: str, band: int, after: int, limit: int) -> list[Live]:
+        return await self._run.read(routed.of_band, lane, band, after, limit)
+
     async def due(self, low: int, high: int, after: int, until: int, limit: int) -> list[tuple[int, str]]:
         return await self._run.read(reads.due, low, high, after, until, limit)
 

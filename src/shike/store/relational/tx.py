@@ -24,6 +24,7 @@ class Facts:
     virtual_buckets: int
     crashes_max: int
     at_once: bool = False  # whether the dialect has `lane_grant` and `leases_end`: whole steps in one statement
+    moves_at_once: bool = False  # whether it has `lane_move`: one run moved in one round trip
     leaves_dead: bool = False  # whether what is gone slows down who reads where it was, until it is cleared away
 
 

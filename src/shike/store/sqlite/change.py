@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shike.model import TERMINAL, State, may_move
-from shike.store.checks import check_move
+from shike.model import TERMINAL, State
+from shike.store.checks import can_move, check_move, needs_freedom
 from shike.store.hints import Hint, HintKind
-from shike.store.rows import Facts, band_of
+from shike.store.rows import SUSPECT, Facts, band_of, lane_of, pack, target, unpack_run
 from shike.store.sqlite import ended, graphs, guards, routed
 from shike.store.sqlite.outcomes import Endings, enter, runs_of
 from shike.store.sqlite.tx import Tx
@@ -32,9 +32,9 @@ def _move_one(tx: Tx, wanted: Move) -> Answer:
         return Answer.REFUSED
     if is_running(tx, run):
         return _ask(tx, run, wanted)
-    if not may_move(run.state, wanted.to) or (wanted.worker and routed.is_closed(tx, wanted.worker)):
+    if not can_move(run.state, wanted.to) or (wanted.worker and routed.is_closed(tx, wanted.worker)):
         return Answer.REFUSED
-    if wanted.to is State.SCHEDULED and graphs.is_held(tx, run):
+    if needs_freedom(wanted) and graphs.is_held(tx, run):
         return Answer.GUARDED
     if not all(guards.holds(tx, guard, run.id) for guard in wanted.guards):
         return Answer.GUARDED
@@ -42,6 +42,9 @@ def _move_one(tx: Tx, wanted: Move) -> Answer:
     if held:
         tx.run("run_hold", held, run.id)
         run.holding += held
+    if wanted.to is State.WAITING:
+        _wait_on(tx, run, wanted)
+        return Answer.ACCEPTED
     leave(tx, run)
     if wanted.to in TERMINAL:
         endings = Endings(tx, tx.now)
@@ -75,10 +78,19 @@ def _ask(tx: Tx, run: Facts, wanted: Move) -> Answer:
     return Answer.ASKED
 
 
+def _wait_on(tx: Tx, run: Facts, wanted: Move) -> None:
+    """Before its gate again: another band, another time."""
+    run_at, lane = target(run, wanted)
+    tx.run("run_move", State.WAITING.value, lane, run_at, run.id)
+    tx.run("gated_await", run_at, run.id)
+    tx.hint(Hint(HintKind.GATED, at=max(run_at, tx.now), name=unpack_run(run.body).gate))
+
+
 def _reschedule(tx: Tx, run: Facts, wanted: Move) -> None:
-    run_at = run.run_at if wanted.run_at is None else wanted.run_at
-    band = band_of(run.lane) if wanted.band is None else wanted.band
-    lane = run.lane - band_of(run.lane) + band
+    run_at, lane = target(run, wanted)
+    if wanted.run is not None:
+        tx.run("run_rewrite", pack(wanted.run), run.id)
+        lane = lane_of(tx.names.number(wanted.run.queue), band_of(lane), suspect=bool(lane & SUSPECT))
     if wanted.worker:
         routed.assign(tx, run, wanted, lane, run_at)
         return

@@ -14,6 +14,7 @@ from shike.bounds import BAND_BACKLOG, CLAIM_RUNS_MAX
 from shike.errors import BadInput, SessionClosed
 from shike.model import Manner, Run
 from shike.store.lost import joining
+from shike.store.pauses import PAUSE, PAUSE_END, paused_of
 from shike.store.rows import OPEN, lane_of, unpack_run, unpack_runs
 from shike.store.sqlite.records import listed, listed_names, numbers, unpack_ids
 from shike.store.sqlite.tx import Tx
@@ -31,6 +32,7 @@ def claim(tx: Tx, asked: Claim) -> Batch:
     runs = _lease(tx, session, asked.number, grant, now) if grant.ids else []
     more = market.more()
     next_at = 0 if more else market.next_at()
+    market.put_back()
     return Batch(number=asked.number, now=now, runs=runs, manner=grant.manner, more=more, next_at=next_at)
 
 
@@ -73,6 +75,10 @@ class _Grant:
     together: list[int] = field(default_factory=list)
     facts: list[int] = field(default_factory=list)
 
+    def drop(self, place: int) -> None:
+        for column in (self.ids, self.runs, self.run_ats, self.attempts, self.crashes, self.together, self.facts):
+            del column[place]
+
 
 def _lease(tx: Tx, session: int, number: int, grant: _Grant, now: int) -> list[Claimed]:
     """One lease for the whole batch."""
@@ -93,7 +99,9 @@ class _Market:
         self._asked = asked
         self._now = now
         self._wants = [want for want in asked.wants if want.count > 0]
-        self._tasks = listed(filter(None, map(tx.names.seen, asked.tasks)))
+        self._paused = paused_of(key for (key,) in tx.all("pauses", PAUSE, PAUSE_END))
+        self._aside: list[tuple[int, int, int, int]] = []  # (lane, run_at, id, task) of what is paused by its key
+        self._tasks = listed(filter(None, map(tx.names.seen, self._paused.grantable(asked))))
         queues = listed_names([want.queue for want in self._wants])
         lanes = tx.all("lanes_of", queues, now) if self._wants else []
         self._eligible = {lane: True for lane, first, _ in lanes if first <= now}  # False: known to be used up
@@ -110,8 +118,9 @@ class _Market:
                 count = joining([], bounds) if asked.suspects is Manner.TOGETHER else len(bounds)
                 if count:
                     grant = _Grant(asked.suspects)
-                    self._take(grant, lane, count)
-                    return grant
+                    self._take_first(grant, lane, count)
+                    if grant.ids:
+                        return grant
         return None
 
     def eligible(self) -> _Grant:
@@ -142,8 +151,20 @@ class _Market:
             if self._eligible.get(lane):
                 yield lane, min(want.backlog, want.count) if band == BAND_BACKLOG else want.count
 
+    def put_back(self) -> None:
+        """What stood aside takes its place again."""
+        self._tx.many("lane_insert", self._aside)
+
     def _take(self, grant: _Grant, lane: int, room: int) -> int:
-        """Move the first runs of a lane into the grant; how many. One more is looked at, to know if any is left."""
+        """Move the first runs of a lane into the grant; how many. Of those that are paused by their keys none, however
+        many of them come first."""
+        count = self._take_first(grant, lane, room)
+        while self._paused.keys and count < room and self._eligible.get(lane):
+            count += self._take_first(grant, lane, room - count)
+        return count
+
+    def _take_first(self, grant: _Grant, lane: int, room: int) -> int:
+        """One more is looked at, to know if any is left."""
         row = self._tx.one("lane_first", lane, self._now, self._tasks, room + 1)
         count, *columns, bodies = row or (0, None)
         if not count:
@@ -159,4 +180,13 @@ class _Market:
         grant.facts += facts
         grant.runs += unpack_runs(count, bodies)[:room]
         self._tx.run("lane_take", lane, run_ats[-1], ids[-1], self._tasks)
-        return len(ids)
+        return len(ids) - (self._set_aside(grant, lane, len(ids)) if self._paused.keys else 0)
+
+    def _set_aside(self, grant: _Grant, lane: int, count: int) -> int:
+        """Of the last `count` runs of the grant those that are paused by their keys; how many."""
+        first = len(grant.ids) - count
+        held = [place for place in range(first, len(grant.ids)) if self._paused.holds(grant.runs[place])]
+        for place in reversed(held):
+            self._aside.append((lane, grant.run_ats[place], grant.ids[place], grant.facts[place] >> 1))
+            grant.drop(place)
+        return len(held)

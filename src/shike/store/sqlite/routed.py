@@ -36,6 +36,10 @@ class Routed:
         found: list[Live] = await self._read(standing, lane, limit)
         return found
 
+    async def of_band(self, lane: str, band: int, after: int, limit: int) -> list[Live]:
+        found: list[Live] = await self._read(of_band, lane, band, after, limit)
+        return found
+
 
 def assign(tx: Tx, run: Facts, wanted: Move, lane: int, run_at: int) -> None:
     """Into the own lane of a worker. It has left where it stood; `lane`: where it comes back to."""
@@ -84,6 +88,14 @@ def standing(tx: Tx, name: str, limit: int) -> list[Live]:
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def of_band(tx: Tx, name: str, band: int, after: int, limit: int) -> list[Live]:
+    number = tx.names.seen(name)
+    ids = [run_id for (run_id,) in tx.all("lane_from", lane_of(number, band), after, tx.now, limit)] if number else []
+    rows = tx.all("run_facts", listed(ids)) if ids else []
+    runs = [live_of(row, worker=worker(tx, row[1], row[14])) for row in rows]
+    return sorted(runs, key=lambda live: (live.run_at, live.run.id))
 
 
 def decisions(tx: Tx, run_id: int) -> list[Attempt]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from msgspec.structs import replace
 
 from shike.model import RECORD_VERSION, Live, Run, State
-from shike.store.memory.lanes import COMPACT_ENTRIES, PAGE_BITS, Lane, Lanes
+from shike.store.memory import pages
+from shike.store.memory.lanes import COMPACT_PAGES, PAGE_BITS, Lane, Lanes
+from shike.store.memory.pages import LEAF
 
 PAGE = 1 << PAGE_BITS
 TASKS = ("mail", "video")
@@ -79,15 +83,50 @@ TestLane = Model.TestCase
 TestLane.settings = settings(stateful_step_count=30, deadline=None)
 
 
+def test_leaves_of_a_few_entries_answer_as_one_page_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same calls, with leaves so short that every page has many."""
+    monkeypatch.setattr(pages, "LEAF", 2)
+    run_state_machine_as_test(Model, settings=settings(stateful_step_count=60, deadline=None))
+
+
 def test_what_was_taken_is_let_go_of() -> None:
     lane = Lane()
-    count = 5 * COMPACT_ENTRIES
-    for number in range(count):
+    for number in range(5 * LEAF):
         lane.add(live(number, 0))
     while len(lane) > 10:
         lane.take(0, 10, frozenset(TASKS))
     (page,) = lane._pages.values()
-    assert len(page.entries) < 2 * COMPACT_ENTRIES
+    assert sum(map(len, page._leaves)) <= 2 * LEAF
+
+
+def test_one_of_many_of_one_instant_leaves_and_comes_back_in_its_leaf_alone() -> None:
+    lane = Lane()
+    rows = [live(number, 0) for number in range(50 * LEAF)]
+    for row in rows:
+        lane.add(row)
+    assert lane.first() is rows[0]
+    (page,) = lane._pages.values()
+    others = [id(leaf) for leaf in page._leaves]
+    row = rows[30 * LEAF + 7]
+    lane.remove(row)
+    lane.add(row)
+    assert [id(leaf) for leaf in page._leaves] == others
+    assert max(map(len, page._leaves)) <= 2 * LEAF
+    assert [found.run.id for found in lane.between(-1, 0)] == [one.run.id for one in rows]
+
+
+def test_runs_of_other_keys_stand_in_between_and_stay() -> None:
+    lane = Lane()
+    rows = [live(number, 0) for number in range(6)]
+    for row in rows:
+        row.run = replace(row.run, key="held" if row.run.id % 2 else "")
+        lane.add(row)
+    tasks, keys = frozenset(TASKS), frozenset({"held"})
+    assert [entry[1] for entry in lane.take(0, 2, tasks, keys)] == [0, 2]
+    assert lane.has(0, tasks, keys)
+    assert [entry[1] for entry in lane.take(0, 9, tasks, keys)] == [4]
+    assert not lane.has(0, tasks, keys)
+    assert [entry[1] for entry in lane.take(0, 9, tasks)] == [1, 3, 5]
 
 
 def test_a_run_that_is_moved_for_ever_leaves_nothing_behind() -> None:
@@ -97,7 +136,7 @@ def test_a_run_that_is_moved_for_ever_leaves_nothing_behind() -> None:
         lane.add(row)
         lane.remove(row)
     assert not lane._pages
-    assert len(lane._numbers) <= COMPACT_ENTRIES + 1
+    assert len(lane._numbers) <= COMPACT_PAGES + 1
     assert lane.first() is None
 
 

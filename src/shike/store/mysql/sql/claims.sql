@@ -1,7 +1,7 @@
 -- name: claim_look
 -- $1 now (null: read the clock), $2 the session, $3 the first lane of each wanted queue. Answers now, the session (nulls
 -- where there is none) and, in a row each, the lanes that hold something: their first run_at, and their first ahead of
--- now. A paused queue has no lanes here. The server turns only constants into a look at one end of an index: so the
+-- now; in each the control rows of what is paused. A paused queue has no lanes here. The server turns only constants into a look at one end of an index: so the
 -- question is put together here, lane by lane.
 set @now = coalesce($1, {clock});
 set @lanes = (
@@ -16,7 +16,8 @@ set @lanes = (
     where not exists (select 1 from {ns}_control c where c.`key` = concat('queue/', substring_index(n.text, '>', 1)))
 );
 set @look = concat(
-    'select ', @now, ', s.number, s.closed, s.expires_at, s.claimed, s.reason, f.lane, f.first, f.ahead
+    'select ', @now, ', s.number, s.closed, s.expires_at, s.claimed, s.reason, f.lane, f.first, f.ahead,
+    (select json_arrayagg(c.`key`) from {ns}_control c where c.`key` >= ''pause/'' and c.`key` < ''pause0'')
     from (select 1 as one) o left join {ns}_session s on s.id = ', quote($2), ' left join (',
     coalesce(@lanes, 'select null as lane, null as first, null as ahead from dual where false'),
     ') f on f.first is not null'
@@ -35,6 +36,10 @@ order by l.run_at, l.id limit $4 for update skip locked;
 select exists (
     select 1 from {ns}_lane force index (primary) where lane = $1 and run_at <= $2 and task in $3 limit $4, 1
 );
+
+-- name: lanes_back
+-- later
+insert into {ns}_lane (lane, run_at, id, task) select * from $* as v (lane, run_at, id, task);
 
 -- name: suspects_lock
 -- The first $4 suspects of lane $1, but for those that somebody else is taking; nobody takes these until we have.

@@ -115,6 +115,32 @@ set r.state = 1, r.lane = v.lane, r.run_at = v.run_at, r.holding = v.holding, r.
 insert into {ns}_lane (lane, run_at, id, task)
 select lane, run_at, id, task from {ns}_run force index (primary) where id in $*(1);
 
+-- name: lane_move
+-- $1 now (null: read the clock), $2 the run, $3 the version that was seen (0: any), $4 its run_at and $5 its band, or null
+-- for those it has. One run that stands in its lane takes another place; no row: it is not so, and nothing was done.
+set @now = coalesce($1, {clock}), @lane = null, @at = null;
+select lane, run_at into @lane, @at from {ns}_run
+where id = $2 and state in (1, 6) and ($3 = 0 or version = $3) for update;
+delete from {ns}_lane where lane = @lane and run_at = @at and id = $2;
+set @gone = row_count();
+update {ns}_run
+set state = 1, lane = @lane - (@lane & 7) + coalesce($5, @lane & 7), run_at = coalesce($4, @at), version = version + 1
+where id = $2 and @gone = 1;
+insert ignore into {ns}_laid (lane) select lane from {ns}_run where id = $2 and @gone = 1;
+insert into {ns}_lane (lane, run_at, id, task) select lane, run_at, id, task from {ns}_run where id = $2 and @gone = 1;
+select lane, run_at, @now from {ns}_run where id = $2 and @gone = 1;
+
+-- name: runs_wait
+-- later
+update $* as v (id, lane, run_at) straight_join {ns}_run r force index (primary) on r.id = v.id
+set r.lane = v.lane, r.run_at = v.run_at, r.version = r.version + 1;
+update $* as v (id, lane, run_at) straight_join {ns}_gated g force index (primary) on g.id = v.id
+set g.run_at = v.run_at;
+
+-- name: runs_rewrite
+-- later
+update $* as v (id, body) straight_join {ns}_run r force index (primary) on r.id = v.id set r.body = v.body;
+
 -- name: runs_ask
 -- later
 update $* as v (id, cancel) straight_join {ns}_run r force index (primary) on r.id = v.id

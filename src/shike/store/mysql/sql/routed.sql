@@ -32,6 +32,17 @@ from (
 ) l straight_join {ns}_run r force index (primary) on r.id = l.id
 order by l.band, l.run_at, l.id;
 
+-- name: lane_from
+-- $1 now (null: read the clock), $2 the lane, $3 after, $4 how many.
+set @now = coalesce($1, {clock});
+select r.id, r.state, r.lane, r.run_at, r.attempts, r.crashes, r.version, r.cancel, r.progress, r.body, r.together,
+    r.task, r.holding, r.schedule, r.place
+from (
+    select l.id, l.run_at from {ns}_lane l force index (primary)
+    where l.lane = $2 and l.run_at > $3 and l.run_at <= @now order by l.run_at, l.id limit $4
+) l straight_join {ns}_run r force index (primary) on r.id = l.id
+order by l.run_at, l.id;
+
 -- name: purge_lane_names
 -- Names of workers' own lanes whose sessions are forgotten, and the lanes themselves.
 delete k from {ns}_laid k straight_join {ns}_name n on n.id = k.lane >> 4

@@ -1,8 +1,8 @@
 -- name: claim_look
 -- $1 now (null: read the clock), $2 the session; of the wanted queues, $3 to $4 the lanes, in stretches, and $5 those that
 -- are read from a floor on, $6 its run_at and $7 its id. Answers now, the session (nulls where there is none) and, in a
--- row each, the lanes that hold something: their first run_at, and their first ahead of now. A loose scan: it looks at
--- each lane, not at the runs in it. A paused queue has no lanes here.
+-- row each, the lanes that hold something: their first run_at, and their first ahead of now; in each the control rows of what is paused.
+-- A loose scan: it looks at each lane, not at the runs in it. A paused queue has no lanes here.
 with recursive moment as (select coalesce($1::bigint, {clock}) as now),
 open as (
     select n.id as queue from {ns}_name n
@@ -27,7 +27,8 @@ head (lane, first) as (
     where lane >> 4 in (select queue from open)
 )
 select now, s.number, s.closed, s.expires_at, s.claimed, s.reason, head.lane, head.first,
-    (select min(l.run_at) from {ns}_lane l where l.lane = head.lane and l.run_at > now)
+    (select min(l.run_at) from {ns}_lane l where l.lane = head.lane and l.run_at > now),
+    (select array_agg(c.key) from {ns}_control c where c.key >= 'pause/' and c.key < 'pause0')
 from moment
 left join {ns}_session s on s.id = $2
 left join head on head.lane is not null;
@@ -100,6 +101,10 @@ select array_agg(id), array_agg(run_at), array_agg(attempts), array_agg(crashes)
     )],
     array[(select token from lease)]
 from granted;
+
+-- name: lanes_back
+insert into {ns}_lane (lane, run_at, id, task)
+select * from unnest($1::int[], $2::bigint[], $3::bigint[], $4::int[]) as v (lane, run_at, id, task);
 
 -- name: suspects_lock
 -- The first $4 suspects of lane $1, but for those that somebody else is taking; nobody takes these until we have.

@@ -175,6 +175,41 @@ with changed as (
 )
 insert into {ns}_lane (lane, run_at, id, task) select lane, run_at, id, task from changed;
 
+-- name: lane_move
+-- $1 now (null: read the clock), $2 the run, $3 the version that was seen (0: any), $4 its run_at and $5 its band, or null
+-- for those it has. One run that stands in its lane takes another place; no row: it is not so, and nothing was done.
+with moment as (select coalesce($1::bigint, {clock}) as now),
+seen as materialized (
+    select id, lane, run_at from {ns}_run
+    where id = $2 and state in (1, 6) and ($3::int = 0 or version = $3::int) for update
+),
+gone as (
+    delete from {ns}_lane l using seen s where l.lane = s.lane and l.run_at = s.run_at and l.id = s.id returning l.id
+),
+changed as (
+    update {ns}_run r
+    set state = 1, lane = s.lane - (s.lane & 7) + coalesce($5::int, s.lane & 7),
+        run_at = coalesce($4::bigint, s.run_at), version = r.version + 1
+    from seen s, gone g where r.id = s.id and g.id = s.id
+    returning r.id, r.lane, r.run_at, r.task
+),
+put as (
+    insert into {ns}_lane (lane, run_at, id, task) select lane, run_at, id, task from changed returning lane, run_at
+)
+select lane, run_at, now from put, moment;
+
+-- name: runs_wait
+-- They stay before their gates.
+with changed as (
+    update {ns}_run r set lane = v.lane, run_at = v.run_at, version = r.version + 1
+    from unnest($1::bigint[], $2::int[], $3::bigint[]) as v (id, lane, run_at) where r.id = v.id
+    returning r.id, r.run_at
+)
+update {ns}_gated g set run_at = changed.run_at from changed where g.id = changed.id;
+
+-- name: runs_rewrite
+update {ns}_run r set body = v.body from unnest($1::bigint[], $2::bytea[]) as v (id, body) where r.id = v.id;
+
 -- name: runs_ask
 update {ns}_run r set cancel = v.cancel, version = r.version + 1
 from unnest($1::bigint[], $2::text[]) as v (id, cancel) where r.id = v.id;

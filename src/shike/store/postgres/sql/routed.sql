@@ -40,6 +40,17 @@ from (
 ) l join {ns}_run r on r.id = l.id
 order by l.band, l.run_at, l.id;
 
+-- name: lane_from
+-- $1 now (null: read the clock), $2 the lane, $3 after, $4 how many.
+with moment as (select coalesce($1::bigint, {clock}) as now)
+select r.id, r.state, r.lane, r.run_at, r.attempts, r.crashes, r.version, r.cancel, r.progress, r.body, r.together,
+    r.task, r.holding, r.schedule, r.place
+from (
+    select l.id, l.run_at from {ns}_lane l, moment
+    where l.lane = $2 and l.run_at > $3 and l.run_at <= now order by l.run_at, l.id limit $4
+) l join {ns}_run r on r.id = l.id
+order by l.run_at, l.id;
+
 -- name: purge_lane_names
 -- Names of workers' own lanes whose sessions are forgotten.
 delete from {ns}_name where id in (

@@ -141,6 +141,33 @@ local function gate_of(body)
   return (read('>Hc0', body, at and at + 28 or behind_args(body)))
 end
 
+local REST_FLAG = 8
+
+-- The business key, which stands first in what is packed last (`bodies.py`); '' where there is none.
+local function key_of(body)
+  if not has(body, REST_FLAG) then
+    return ''
+  end
+  local _, _, at = schedule_of(body)
+  at = at and at + 28 or behind_args(body)
+  if has(body, GATED_FLAG) then
+    at = at + 2 + read('>H', body, at)
+  end
+  if has(body, EXPIRES_FLAG) then
+    at = at + 8
+  end
+  if has(body, TIED_FLAG) then
+    at = at + 4 + read('>I4', body, at)
+  end
+  local head = byte(body, at + 1) -- behind the byte that says how long the array is; the server's msgpack reads no bytes
+  if head < 0xc0 then
+    return body:sub(at + 2, at + 1 + head - 0xa0)
+  end
+  local size = head == 0xd9 and byte(body, at + 2) or read('>H', body, at + 2)
+  local from = head == 0xd9 and at + 3 or at + 4
+  return body:sub(from, from + size - 1)
+end
+
 local function with_times(body, due_at, created_at)
   return body:sub(1, 3) .. pack('>I8I8', due_at, created_at) .. body:sub(TASK_AT)
 end

@@ -2,7 +2,8 @@
 -- Lease eligible runs of the buckets, in the order in which KEYS names them: one lease a bucket, one claim number.
 --
 -- Tape: session, claim number, until when the session lives as far as its store knows, most runs in all,
---   how suspects may be granted (`Manner`), most of them, bands…, tasks…, wants: queue, count, backlog (each list with its length).
+--   how suspects may be granted (`Manner`), most of them, bands…, tasks…, tags: tag, tasks…; wants: queue, count, backlog
+--   (each list with its length).
 -- Touches P:closed, P:num, P:paused, P:lanes, P:lane*, P:run, P:chg, P:lease, P:fate, P:open, P:held, P:kept, P:token,
 --   P:slice*.
 -- What stands in slices is no `next_at`: it is more than a slice ahead.
@@ -27,6 +28,10 @@ local suspects, suspects_max, bands, tasks = number(), number(), words(number), 
 local TOGETHER = 1
 for _, task in ipairs(words(word)) do
   tasks[task] = true
+end
+local tags = {}
+for place = 1, number() do
+  tags[place] = { tag = word(), tasks = words(word) }
 end
 local wants = {}
 for place = 1, number() do
@@ -78,6 +83,30 @@ if refuses(CLAIMS) then
 end
 
 -- ---------------------------------------------------------------- what may be looked at
+
+local paused_keys, any_key = {}, false -- of other pauses than those of queues; every bucket says the same of them
+if call('EXISTS', P .. ':paused') == 1 then
+  for _, name in ipairs(call('SMEMBERS', P .. ':paused')) do
+    local kind, rest = name:match('^:(%l+)/(.*)$')
+    if kind == 'task' then
+      tasks[rest] = nil
+    elseif kind == 'key' then
+      paused_keys[rest], any_key = true, true
+    end
+  end
+  for _, one in ipairs(tags) do
+    if call('SISMEMBER', P .. ':paused', ':tag/' .. one.tag) == 1 then
+      for _, task in ipairs(one.tasks) do
+        tasks[task] = nil
+      end
+    end
+  end
+end
+
+-- Whether a run may go out: of a task that is asked for, and not of a paused key.
+local function is_wanted(body)
+  return tasks[task_of(body)] and not (any_key and paused_keys[key_of(body)])
+end
 
 if SLICE > 0 then
   for_each_bucket(promote)
@@ -153,7 +182,7 @@ local function take_page(lane, from, size, room, fits)
   local bodies, fit = pick(P .. ':run', ids), #fits
   for place, id in ipairs(ids) do
     local body = bodies[place]
-    if fit < room and body and tasks[task_of(body)] then
+    if fit < room and body and is_wanted(body) then
       fit = fit + 1
       fits[fit] = id
       note(lane.tag, id, page[2 * place], body)
@@ -188,7 +217,7 @@ local function take_suspects(lane, room)
   for at = 1, #page, 2 do
     local id = page[at]
     local body = call('HGET', P .. ':run', id)
-    if body and tasks[task_of(body)] then
+    if body and is_wanted(body) then
       tightest = math.min(tightest, change_of(id, body).together)
       if #taken_ids == room or (suspects == TOGETHER and #taken_ids + 1 > tightest) then
         break
@@ -265,7 +294,7 @@ local function has_more(lane, first)
   local ids, from = { first }, 0
   repeat
     for _, body in ipairs(pick(P .. ':run', ids)) do
-      if body and tasks[task_of(body)] then
+      if body and is_wanted(body) then
         return true
       end
     end

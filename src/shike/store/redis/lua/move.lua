@@ -2,8 +2,8 @@
 -- Change runs that no worker settles, each by its own compare-and-set.
 --
 -- Tape: most records of the history to keep (0: all); then for each of KEYS: moves; then of each: id, numbers
---   ('>I4BdBB': version seen or 0, state, run_at or -1, band or 255, guards), reason, worker, note, guards. An ASSIGNED one
---   whose worker is '' is refused.
+--   ('>I4BdBB': version seen or 0, state, run_at or -1, band or 255, guards), reason, worker, note, another body or '',
+--   guards. An ASSIGNED one whose worker is '' is refused.
 -- Touches P:run, P:chg, P:att, P:lane*, P:slice*, P:gate*, P:lease, P:open, P:asked, P:keys, P:holders, and the history.
 -- Answers a digit each: 0 accepted, 1 already, 2 refused, 3 unknown, 4 asked, 5 guarded.
 
@@ -11,11 +11,12 @@ if refuses(WRITES) then
   return phase_reply()
 end
 local bound = number()
+local WAITING = 0
 
 local function take_move()
   local move, guards = { id = word() }, nil
   move.version, move.to, move.run_at, move.band, guards = read('>I4BdBB', word())
-  move.reason, move.worker, move.note = word(), word(), word()
+  move.reason, move.worker, move.note, move.body = word(), word(), word(), word()
   move.guards = take_guards(guards)
   return move
 end
@@ -63,7 +64,11 @@ local function move_one(move)
       return '2'
     end
   end
-  if move.to == SCHEDULED and place == AT_GATE and call('HEXISTS', P .. ':parents', move.id) == 1 then
+  if move.to == WAITING and place ~= AT_GATE then
+    return '2'
+  end
+  local begins = move.to == SCHEDULED or (move.to == WAITING and move.run_at >= 0)
+  if begins and place == AT_GATE and call('HEXISTS', P .. ':parents', move.id) == 1 then
     return '5'
   end
   for _, guard in ipairs(move.guards) do
@@ -73,6 +78,12 @@ local function move_one(move)
   end
   for _, guard in ipairs(move.guards) do
     keep_guard(guard, move.id, c)
+  end
+  if move.to == WAITING then
+    c.version, c.band = c.version + 1, move.band < 255 and move.band or c.band
+    stand_at_gate(move.id, gate_of(body), move.run_at >= 0 and move.run_at or run_at)
+    keep_change(move.id, c)
+    return '0'
   end
   leave(move.id, body, c, place)
   if move.to ~= SCHEDULED and move.to ~= ASSIGNED then
@@ -86,6 +97,10 @@ local function move_one(move)
     write_attempt(move.id, move.note)
   end
   c.band = move.band < 255 and move.band or c.band
+  if move.body ~= '' then
+    body = move.body
+    call('HSET', P .. ':run', move.id, body)
+  end
   enter(move.id, body, c, move.run_at >= 0 and move.run_at or run_at)
   keep_change(move.id, c)
   return '0'

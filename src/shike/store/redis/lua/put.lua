@@ -1,9 +1,9 @@
 -- with: base
--- Write a control row by compare-and-set; a row that pauses a queue is told to each bucket.
+-- Write a control row by compare-and-set; a row that pauses something is told to each bucket.
 --
 -- Tape: whether KEYS[1] is the home bucket ('1'; else the buckets alone), key, '1' and the value or '0' and '' to
---   delete it, the version expected or '', the queue that the row switches or ''.
--- Touches P:controls (hash key → version ('>I8') and value), P:paused (set of queues).
+--   delete it, the version expected or '', the queue that the row switches, or ':' and what else it does, or ''.
+-- Touches P:controls (hash key → version ('>I8') and value), P:paused (set of queues, and of ':task/NAME', ':tag/NAME', ':key/KEY').
 -- Answers 'conflict' and the version that stands, or 'kept' and the row (nil: none).
 
 if refuses(WRITES) then
@@ -40,7 +40,7 @@ if queue ~= '' then
   for_each_bucket(function()
     call(is_there and 'SADD' or 'SREM', P .. ':paused', queue)
   end)
-  hint(QUEUE, queue, '', 0, '')
+  hint(QUEUE, queue:sub(1, 1) == ':' and '' or queue, '', 0, '')
 end
 tell()
 return { 'kept', row or false }

@@ -1,13 +1,17 @@
 -- with: base lanes leases
 -- What stands in halls and in workers' own lanes, and is eligible. Slices that come near are put into lanes on the way.
 --
--- Tape: 'lanes'; or 'standing', lane, most.
+-- Tape: 'lanes'; or 'standing', lane, most; or 'band', lane, band, after, most: without suspects.
 -- Touches P:slice*, P:lane*; reads P:lanes, P:run, P:chg.
--- Answers {lane, how much, the earliest run_at}…; or of each bucket the first of the lane: {band, run_at, id}…
+-- Answers {lane, how much, the earliest run_at}…; or of each bucket the first of the lane: {band, run_at, id}…; or {run_at, id}…
 
 local what, wanted, most = word(), nil, nil
 if what == 'standing' then
   wanted, most = word(), number()
+end
+local band, after = nil, nil
+if what == 'band' then
+  wanted, band, after, most = word(), number(), word(), number()
 end
 local found = {}
 
@@ -38,9 +42,18 @@ local function first_of(name, mask)
   end)
 end
 
+local function from_band()
+  local page = call('ZRANGE', lane_key(wanted, 0, band), '(' .. after, NOW, 'BYSCORE', 'LIMIT', 0, most, 'WITHSCORES')
+  for place = 1, #page, 2 do
+    found[#found + 1] = { tonumber(page[place + 1]), page[place] }
+  end
+end
+
 for_each_bucket(function()
   promote()
-  if wanted then
+  if band then
+    from_band()
+  elseif wanted then
     first_of(wanted, tonumber(call('HGET', P .. ':lanes', wanted) or 0))
   else
     local lanes = call('HGETALL', P .. ':lanes')

@@ -13,5 +13,8 @@ update {ns}_run set cancel = ?, version = version + 1 where id = ?;
 -- name: run_hold
 update {ns}_run set holding = holding + ? where id = ?;
 
+-- name: run_rewrite
+update {ns}_run set body = ? where id = ?;
+
 -- name: run_move
 update {ns}_run set state = ?, lane = ?, run_at = ?, version = version + 1 where id = ?;

@@ -23,6 +23,9 @@ select
     (select min(run_at) from {ns}_lane l where l.lane = found.lane and run_at > ?)
 from found where lane is not null;
 
+-- name: pauses
+select key from {ns}_control where key >= ? and key < ?;
+
 -- name: lane_first
 -- Everything a grant needs, in one row; the bodies stand one behind the other.
 select

@@ -25,6 +25,9 @@ from found where lane is not null;
 -- The first of one lane; of them where suspects stand, too.
 select id from {ns}_lane where lane = ? and run_at <= ? order by run_at, id limit ?;
 
+-- name: lane_from
+select id from {ns}_lane where lane = ? and run_at > ? and run_at <= ? order by run_at, id limit ?;
+
 -- name: purge_lane_names
 -- Names of workers' own lanes whose sessions are forgotten. Never the highest number: it would be given again.
 delete from {ns}_name where id in (
