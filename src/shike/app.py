@@ -18,7 +18,7 @@ from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Tas
 from shike.client import Client
 from shike.clock import to_datetime
 from shike.declare import Policies, one_trigger, schedule_of, without_arguments
-from shike.define import command_of, definition_of, refuse_unknown
+from shike.define import Decorator, command_of, definition_of, refuse_unknown
 from shike.errors import BadInput, DuplicateName, StoreLost, StoreMoved, UnknownTask
 from shike.events import Emitter, Listener
 from shike.lanes import queue_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shike.engine import Engine, Roles
     from shike.graph import Graph
     from shike.hosted import Hosted
+    from shike.waiting import Waiting
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -123,14 +124,16 @@ class Shike:
         expires: Duration | None = None,
         owner: str = "",
         route: Route | str | None = None,
-    ) -> _Decorator: ...
+        tags: Sequence[str] = (),
+    ) -> Decorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """Register a handler, sync or async. Its name is `module.function` unless one is given.
 
         `queue`, `band` (0 first … 7): where its runs wait. `retry`: attempts in all, or a `Backoff`. `timeout`: then
         it is stopped and counts as failed. `executor`: `async` (async def), `thread` (def) or `process`.
         `on_unknown`: what it means if the process died in mid-run. `expires`: skipped if not started so long after
-        it is due. `owner`: whom its dead letters belong to. `route`: which worker; none: whoever is free.
+        it is due. `owner`: whom its dead letters belong to. `route`: which worker; none: whoever is free. `tags`: words
+        by which several tasks are paused together.
         """
         if function is not None:
             return self._register(function, settings)
@@ -260,6 +263,13 @@ class Shike:
         """Store many runs at once: `app.submit_many([send.bind(user=n) for n in users])`. In async code, await it."""
         return self.client.submit_many(calls)
 
+    @property
+    def waiting(self) -> Waiting:
+        """What waits: give it another band, time, queue or worker; pause it; choose the order of a queue."""
+        from shike.waiting import Waiting  # most programs need none of it
+
+        return Waiting(self.client)
+
     def graph(self) -> Graph:
         """A graph of work: runs that wait for each other and take each other's results, stored in one step."""
         from shike.graph import Graph  # a program without graphs needs none of it
@@ -377,17 +387,6 @@ class Shike:
         await self.client.close()
         if gone:
             raise gone[0]
-
-
-class _Decorator:
-    """The type of `@app.task(...)`; never made."""
-
-    @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R | Outcome]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
-    @overload
-    def __call__(self, function: Callable[P, R | Outcome], /) -> SyncTask[P, R]: ...
-    def __call__(self, function: Any, /) -> Any:
-        raise NotImplementedError
 
 
 def _task(client: Client, definition: Definition, function: Callable[..., Any]) -> Task[..., Any]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 import msgspec
 from msgspec import Struct
 
-from shike.bounds import BANDS, DEDUPE_SECONDS_MAX, KEY_CHARS_MAX, MISFIRE_GRACE_SECONDS
+from shike.bands import check_band as check_band
+from shike.bounds import DEDUPE_SECONDS_MAX, KEY_CHARS_MAX, MISFIRE_GRACE_SECONDS
 from shike.clock import MICROS, to_datetime, to_micros
 from shike.errors import BadArguments, BadInput, BadTime, NotFound, TooLarge
 from shike.lanes import hall_of
@@ -325,12 +326,6 @@ def backoff(retry: Backoff | int | None) -> Backoff:
     if isinstance(retry, bool) or not isinstance(retry, int | Backoff):
         raise BadInput(f"retry={retry!r}: a whole number of attempts, or a Backoff")
     return retrying.check(Backoff(attempts=retry) if isinstance(retry, int) else retry)
-
-
-def check_band(band: int) -> int:
-    if isinstance(band, bool) or not isinstance(band, int) or not 0 <= band < BANDS:
-        raise BadInput(f"band={band!r}: a whole number from 0 (first) to {BANDS - 1}")
-    return band
 
 
 def _yes_or_no(what: str, value: Any) -> bool:

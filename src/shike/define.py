@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 
 from shike.bounds import BAND_DEFAULT
-from shike.call import Duration, Task, backoff, check_band
+from shike.call import AsyncTask, Duration, SyncTask, Task, backoff, check_band
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.model import Executor, OnUnknown
 from shike.route.tags import route_of
-from shike.task import SETTINGS, Definition, is_text, member
+from shike.task import SETTINGS, Definition, Outcome, is_text, member
 from shike.trigger.duration import parse_duration
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Decorator:
+    """The type of `@app.task(...)`; never made."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R | Outcome]], /) -> AsyncTask[P, R]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, function: Callable[P, R | Outcome], /) -> SyncTask[P, R]: ...
+    def __call__(self, function: Any, /) -> Any:
+        raise NotImplementedError
 
 
 def definition_of(function: Any, settings: Mapping[str, Any]) -> Definition:

@@ -8,7 +8,7 @@ surrogates, endless nests (`shike.payload`), unknown parameters, wrong types.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from types import UnionType
@@ -17,7 +17,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Struct
 
-from shike.bounds import ARGS_BYTES_MAX, BAND_DEFAULT, NAME_CHARS_MAX, RESULT_BYTES_MAX
+from shike.bounds import ARGS_BYTES_MAX, BAND_DEFAULT, NAME_CHARS_MAX, RESULT_BYTES_MAX, TAGS_MAX
 from shike.errors import BadArguments, BadInput, TooLarge
 from shike.model import Backoff, Executor, OnUnknown, Route
 from shike.payload import to_json
@@ -29,7 +29,7 @@ Word = TypeVar("Word", bound=StrEnum)
 NO_RESULT = b"null"
 SETTINGS = (
     *("name", "queue", "band", "retry", "timeout", "executor", "on_unknown", "keep_result", "expires", "owner"),
-    "route",
+    *("route", "tags"),
 )
 
 
@@ -56,6 +56,7 @@ class Definition:
         owner: str = "",
         argv: tuple[str, ...] = (),
         route: Route | None = None,
+        tags: Sequence[str] = (),
     ) -> None:
         check_name("task", name)
         check_queue(queue)
@@ -77,6 +78,7 @@ class Definition:
         self.owner = owner
         self.argv = argv
         self.route = route
+        self.tags = check_words(name, tags)
         self.tellers: tuple[
             Definition, ...
         ] = ()  # tasks that tell of the end of each of its runs: `shike.connect.Outlet`
@@ -160,6 +162,17 @@ def check_queue(name: str) -> None:
     check_name("queue", name)
     if any(sign in name for sign in QUEUE_SIGNS):
         raise BadInput(f"the queue name {name!r} holds one of {' '.join(QUEUE_SIGNS)}, as in --queues mail:10*3,bulk")
+
+
+def check_words(task: str, tags: Sequence[str]) -> tuple[str, ...]:
+    """The tags of a task: short words, by which several tasks are named together."""
+    if isinstance(tags, str) or not isinstance(tags, Sequence):
+        raise BadInput(f"task {task!r}: tags={tags!r}: give several words: tags=['billing', 'night']")
+    if len(tags) > TAGS_MAX:
+        raise BadInput(f"task {task!r}: {len(tags)} tags are more than {TAGS_MAX}")
+    for tag in tags:
+        check_name("tag", tag)
+    return tuple(dict.fromkeys(tags))
 
 
 def check_owner(owner: str) -> str:

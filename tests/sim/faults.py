@@ -25,7 +25,7 @@ from tests.sim.rumours import Ear, Rumours
 
 CALL_TIMEOUT_SECONDS = 5.0  # a caller gives up then; its words may still be on their way
 REPEATABLE = frozenset({"beat", "claim", "settle", "plan", "divide", "free", "close_session"})
-OBSERVED = REPEATABLE | {"open_session", "submit", "move", "put_schedule", "control_schedule"}
+OBSERVED = REPEATABLE | {"open_session", "submit", "move", "put", "put_schedule", "control_schedule"}
 
 
 class Cut(Enum):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from shike.bench import routes
+from shike.bench import levelling, routes
 from shike.bench.arena import JDK, Arena, Result
 from shike.bench.contestants import CONTESTANTS
 from shike.bench.measures import MEASURES
@@ -68,25 +68,53 @@ def timers(
 def routes_(
     *,
     plot_to: Annotated[Path | None, Parameter(name="--plot", help="Also write the waits as a picture (SVG).")] = None,
+    plot_lanes: Annotated[Path | None, Parameter(help="Also write the levelling as a picture (SVG).")] = None,
     markdown: Annotated[bool, Parameter(help="Print the tables for a Markdown page.", negative="")] = False,
     json: Annotated[bool, Parameter(help="Answer in JSON.", negative="")] = False,
     debug: Annotated[bool, Parameter(help="Show the traceback of an error.", negative="")] = False,
 ) -> int:
-    """Compare all routes: what a decision costs, and how long 10,000 runs of 10 ms wait where one of four workers is
-    four times slower (simulated, so the same on every machine)."""
+    """Compare all routes: what a decision costs, how long 10,000 runs of 10 ms wait where one of four workers is four
+    times slower, how even a ring shares keys, how soon lanes are level (simulated: the same on every machine)."""
     conditions = Conditions()
-    costs, waits = routes.costs(), list(routes.skewed())
+    costs, waits, even = routes.costs(), list(routes.skewed()), levelling.evenness()
+    lanes = {waiting: levelling.levelling(waiting) for waiting in levelling.LANES}
     if json:
         told = [one._asdict() for one in waits]
-        output.as_json({"conditions": conditions.line(), "micros_per_decision": costs, "waits": told})
+        rounds = {waiting: [sample._asdict() for sample in samples] for waiting, samples in lanes.items()}
+        told_of = {"micros_per_decision": costs, "waits": told, "evenness": even._asdict(), "levelling": rounds}
+        output.as_json({"conditions": conditions.line(), **told_of})
     else:
         _table(("route", "µs a decision"), [[name, f"{micros:.1f}"] for name, micros in costs.items()], markdown)
         headings = ("route", "load", "p50, ms", "p99, ms", "longest, ms", "over 100 ms, %", "p99 ÷ round robin's")
         _table(headings, _waits(waits), markdown)
+        _table(
+            ("workers", "keys", "fullest ÷ mean", "moved when one leaves, in 1/n", "of others"), _even(even), markdown
+        )
+        beginnings = ("waiting", "sample", "runs of each worker", "σ of the load", "moved", "most moves of a run")
+        _table(beginnings, _lanes(lanes), markdown)
         print(conditions.line())
     if plot_to is not None:
         plot_to.write_text(routes.plot(waits, "simulated: 10,000 runs of 10 ms, 4 slots a worker"), encoding="utf-8")
+    if plot_lanes is not None:
+        plot_lanes.write_text(levelling.plot(lanes), encoding="utf-8")
     return FINE
+
+
+def _even(even: levelling.Evenness) -> list[list[str]]:
+    numbers = f"{even.workers}", f"{even.keys:,}", f"{even.fullest:.3f}", f"{even.moved:.3f}", f"{even.others_moved}"
+    return [list(numbers)]
+
+
+def _lanes(stories: dict[int, list[levelling.Sample]]) -> list[list[str]]:
+    """The first samples: what comes later is a lane that empties."""
+    return [
+        [
+            *(f"{waiting:,}", f"{sample.number}", " · ".join(f"{had:,}" for had in sample.had)),
+            *(f"{sample.spread:.3f}", f"{sample.shifted:,}", f"{sample.moves_most}"),
+        ]
+        for waiting, samples in stories.items()
+        for sample in samples[:4]
+    ]
 
 
 def _waits(waits: Sequence[routes.Waits]) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""`shike queues`: list, pause, resume."""
+"""`shike queues`: list, pause, resume, order."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from cyclopts import App, Parameter
 
 from shike.cli import output
 from shike.cli.root import FINE
+from shike.cli.times import when
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk, served
 from shike.operate import queues
+from shike.waiting import orders
 
-app = App(name="queues", help="List, pause and resume queues.")
+app = App(name="queues", help="List, pause and resume queues, and choose their order.")
 
 
 @app.command(name="list")
@@ -21,8 +23,8 @@ def list_(*, where: Where = ANYWHERE) -> int:
     if where.json:
         output.as_json({"queues": found})
     else:
-        rows = [(one.name, one.live, f"paused: {one.reason}" if one.paused else "") for one in found]
-        output.table(("queue", "live runs", ""), rows, empty="no queue has live runs")
+        rows = [(one.name, one.live, one.order, _paused(one)) for one in found]
+        output.table(("queue", "live runs", "order", ""), rows, empty="no queue has live runs")
     return FINE
 
 
@@ -32,15 +34,18 @@ def pause(
     /,
     *,
     reason: Annotated[str, Parameter(help="Why: whoever finds it paused will ask.")],
+    until: Annotated[str, Parameter(help="Go on by itself at this time.")] = "",
     create: Annotated[bool, Parameter(help="Also a queue that nothing tells of yet.", negative="")] = False,
     where: Where = ANYWHERE,
 ) -> int:
     """Grant nothing from a queue any more; what runs goes on."""
 
+    end = when(until) if until else None
+
     async def work(desk: Desk) -> None:
         if not create:
             await queues.check_known(desk.store, name, _of_app(desk))
-        await queues.pause(desk.store, name, reason)
+        await queues.pause(desk.store, name, reason, end)
 
     at_desk(where, work)
     return _say(where, name, "paused", "is paused")
@@ -56,6 +61,26 @@ def resume(name: str, /, *, where: Where = ANYWHERE) -> int:
 
     was_paused = at_desk(where, work)
     return _say(where, name, "resumed" if was_paused else "unchanged", "goes on" if was_paused else "was not paused")
+
+
+@app.command
+def order(
+    name: str,
+    by: Annotated[str, Parameter(help="priority, fifo or deadline.")],
+    /,
+    *,
+    where: Where = ANYWHERE,
+) -> int:
+    """What goes out first of a queue: by band (priority), by time alone (fifo), or by expiry (deadline)."""
+    chosen = at_desk(where, lambda desk: orders.choose(desk.store, name, by))
+    return _say(where, name, chosen, f"goes out by {chosen}")
+
+
+def _paused(one: queues.QueueFacts) -> str:
+    if not one.paused:
+        return ""
+    end = f" until {output.local(one.until)}" if one.until else ""
+    return f"paused{end}: {one.reason}"
 
 
 def _of_app(desk: Desk) -> list[str]:

@@ -1,16 +1,19 @@
-"""`shike runs`: list, show, cancel, retry, move, follow."""
+"""`shike runs`: list, show, cancel, retry, move, reprioritise, reschedule, reroute, follow."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from msgspec.structs import replace
 
+from shike.bands import check_band
 from shike.cli import output
 from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk
+from shike.clock import to_micros
 from shike.counted import counted
 from shike.errors import BadInput
 from shike.model import State
@@ -19,8 +22,10 @@ from shike.operate.facts import RunFacts
 from shike.operate.runs import run_id_of
 from shike.store.base import RunFilter
 from shike.store.verbs import Answer
+from shike.waiting import bulk, moves
+from shike.waiting.bulk import Outcome, Which
 
-app = App(name="runs", help="List, show, cancel, retry, move and follow runs.")
+app = App(name="runs", help="List, show, cancel, retry, move, reroute and follow runs.")
 
 LIST_MAX = 10_000
 GOOD = State.SUCCESS.name
@@ -123,6 +128,91 @@ def move(
     return _say(where, run_id, answer.name, "moved")
 
 
+Band = Annotated[int, Parameter(help="Priority band: 0 first … 7.")]
+Task = Annotated[str, Parameter(help="All that wait of this task, instead of one run.")]
+Queue = Annotated[str, Parameter(help="All that wait in this queue.")]
+Schedule = Annotated[str, Parameter(help="All that wait of this schedule (group/name).")]
+Key = Annotated[str, Parameter(help="All that wait with this business key.")]
+InBand = Annotated[int | None, Parameter(help="Of these only those in this band.")]
+Yes = Annotated[bool, Parameter(help="Do it; without, of many runs only their number is told.", negative="")]
+
+
+@app.command
+def reprioritise(
+    run_id: str = "",
+    /,
+    *,
+    band: Band,
+    task: Task = "",
+    queue: Queue = "",
+    schedule: Schedule = "",
+    key: Key = "",
+    in_band: InBand = None,
+    yes: Yes = False,
+    where: Where = ANYWHERE,
+) -> int:
+    """Give a waiting run another priority, or all that fit: those are counted first, and changed with --yes."""
+    which = _which(run_id, task, queue, schedule, key, in_band)
+    if which is None:
+        number = run_id_of(run_id)
+        answer = at_desk(where, lambda desk: moves.change(desk.store, number, band=band))
+        return _say(where, run_id, answer.name, f"is in band {band} now")
+    return _many(where, which, yes, lambda desk, which: bulk.change(desk.store, which, band=check_band(band)))
+
+
+@app.command
+def reschedule(
+    run_id: str = "",
+    /,
+    *,
+    at: Annotated[str, Parameter(help="Not before this time; one that is past means now.")],
+    task: Task = "",
+    queue: Queue = "",
+    schedule: Schedule = "",
+    key: Key = "",
+    in_band: InBand = None,
+    yes: Yes = False,
+    where: Where = ANYWHERE,
+) -> int:
+    """Give a waiting run another time, or all that fit: those are counted first, and changed with --yes."""
+    instant = to_micros(when(at))
+    which = _which(run_id, task, queue, schedule, key, in_band)
+    if which is None:
+        number = run_id_of(run_id)
+        answer = at_desk(where, lambda desk: moves.change(desk.store, number, run_at=instant))
+        return _say(where, run_id, answer.name, f"does not run before {at}")
+    return _many(where, which, yes, lambda desk, which: bulk.change(desk.store, which, run_at=instant))
+
+
+@app.command
+def reroute(
+    run_id: str = "",
+    /,
+    *,
+    worker: Annotated[str, Parameter(help="Into the own lane of this worker (name or session); one run only.")] = "",
+    to_queue: Annotated[str, Parameter(help="Into this queue.")] = "",
+    route: Annotated[str, Parameter(help="By this route; any: whoever is free.")] = "",
+    task: Task = "",
+    queue: Queue = "",
+    schedule: Schedule = "",
+    key: Key = "",
+    in_band: InBand = None,
+    yes: Yes = False,
+    where: Where = ANYWHERE,
+) -> int:
+    """Send a waiting run to another worker or queue, or all that fit: those are counted first, and changed with
+    --yes."""
+    which = _which(run_id, task, queue, schedule, key, in_band)
+    by = route or None
+    if which is None:
+        number = run_id_of(run_id)
+        answer = at_desk(where, lambda desk: moves.reroute(desk.store, number, worker=worker, queue=to_queue, route=by))
+        return _say(where, run_id, answer.name, f"goes to {worker or to_queue or route}")
+    if worker:
+        raise BadInput("to one worker goes one run at a time; name a queue or a route for many")
+    return _many(where, which, yes, lambda desk, which: bulk.reroute(desk.store, which, queue=to_queue, route=by))
+
+
 @app.command
 def follow(run_id: str, /, *, where: Where = ANYWHERE) -> int:
     """Watch a run until it is over. Exit code 1 if it ended without success."""
@@ -141,6 +231,35 @@ def follow(run_id: str, /, *, where: Where = ANYWHERE) -> int:
         return last
 
     return FINE if at_desk(where, watch).state == GOOD else FOUND
+
+
+def _which(run_id: str, task: str, queue: str, schedule: str, key: str, band: int | None) -> Which | None:
+    """The runs that are meant where no single one is named."""
+    if run_id and (task or queue or schedule or key or band is not None):
+        raise BadInput("name one run, or say which: not both")
+    if run_id:
+        return None
+    schedule = schedule if "/" in schedule or not schedule else f"default/{schedule}"
+    return Which(task=task, queue=queue, schedule=schedule, key=key, band=band)
+
+
+def _many(where: Where, which: Which, yes: bool, change: Callable[[Desk, Which], Coroutine[Any, Any, Outcome]]) -> int:
+    """Count, and with `yes` change. Exit code 1 where some changed in between or could not be changed."""
+
+    async def work(desk: Desk) -> Outcome:
+        named = replace(which, task=desk.full_name(which.task))
+        return await change(desk, named) if yes else Outcome(found=await bulk.count(desk.store, named))
+
+    outcome = at_desk(where, work)
+    if where.json:
+        output.as_json({"runs": outcome, "done": yes})
+    elif not yes:
+        print(f"{counted(outcome.found, 'run')} would be changed; --yes does it")
+    else:
+        left = f", {outcome.changed} began or changed meanwhile" if outcome.changed else ""
+        held = f", {outcome.held} wait for others and were left" if outcome.held else ""
+        print(f"{counted(outcome.moved, 'run')} of {outcome.found} changed{left}{held}")
+    return FOUND if outcome.changed or outcome.held else FINE
 
 
 def _say(where: Where, run_id: str, answer: str, words: str, *, of: str = "") -> int:

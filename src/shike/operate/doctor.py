@@ -22,6 +22,7 @@ from shike.store.base import RunFilter, Store
 from shike.store.opening import without_secrets
 from shike.timer.build import build
 from shike.trigger import tz_version
+from shike.waiting import pauses
 
 CLOCK_SECONDS = 2.0  # the store's clock and ours differ by more: something set one of them
 PLAN_LATE_SECONDS = 60.0
@@ -188,6 +189,9 @@ async def _work(store: Store, sessions: list[Session], schedules: list[Planned],
         if queue.paused:
             words = f"{queue.name} is paused: {queue.reason} ({counted(queue.live, 'run')} in it)"
             findings.append(_found(Level.NOTE, "queue", words))
+    for one in await pauses.listing(store):
+        if one.what.kind != "queue":
+            findings.append(_found(Level.NOTE, "pause", f"{one.what} is paused: {one.reason}"))
     words = f"{counts.running:,} running, {counts.eligible:,} eligible, {counts.scheduled:,} scheduled"
     return [*findings, _fine("runs", words)]
 

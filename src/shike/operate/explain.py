@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shike.clock import Clock
 from shike.errors import BadInput
@@ -21,6 +23,8 @@ from shike.scheduler.router import SNAPSHOT_ROW
 from shike.scheduler.workers import Fleet
 from shike.store.base import Store
 from shike.track.settle import options_of
+from shike.waiting.orders import place_of
+from shike.waiting.pauses import pauses_of
 
 
 class Contender(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,11 +58,22 @@ class Why(Struct, frozen=True, kw_only=True, omit_defaults=True):
     route: Route | None = None
     choices: tuple[Choice, ...] = ()  # oldest first
     contenders: tuple[Contender, ...] = ()  # of a run that waits in a hall: as things are now
+    paused: tuple[str, ...] = ()  # what holds it back, why, and until when
+    place: str = ""  # of a run that is eligible: where it stands
 
 
-async def explain(store: Store, clock: Clock, run_id: int) -> Why:
-    """Why a run went where it went, or waits; raises `NotFound`."""
+async def explain(store: Store, clock: Clock, run_id: int, tags: Sequence[str] = ()) -> Why:
+    """Why a run went where it went, or waits; raises `NotFound`. `tags`: of its task, which only its program knows."""
     known = await find(store, run_id)
+    why = await _why(store, clock, run_id, known)
+    if isinstance(known, Ended) or known.state is State.RUNNING:
+        return why
+    held = tuple(map(str, await pauses_of(store, known.run, tags)))
+    place = await place_of(store, known)
+    return replace(why, paused=held, place="" if place is None else str(place))
+
+
+async def _why(store: Store, clock: Clock, run_id: int, known: Live | Ended) -> Why:
     run, state = known.run, known.state
     route = _route_of(run)
     if route is None:

@@ -14,6 +14,7 @@ from shike.lanes import queue_of
 from shike.model import IN_LANE, NEVER, Attempt, Ended, Live, State
 from shike.store.children import UNTIL_FREED
 from shike.store.codec import Codec, Plain
+from shike.store.orders import eligible_since
 
 RUN_ID_MAX = (1 << 63) - 1
 
@@ -71,7 +72,7 @@ def run_facts(known: Live | Ended, now: int, *, codec: Codec | None = None, full
         queue=queue_of(run.queue),
         band=live.band if live is not None else run.band,
         due_at=instant(run.due_at),
-        run_at=instant(live.run_at) if live is not None and live.run_at != UNTIL_FREED else None,
+        run_at=instant(eligible_since(live)) if live is not None and live.run_at != UNTIL_FREED else None,
         started_at=instant(started_at),
         ended_at=instant(ended.ended_at) if ended is not None else None,
         late_seconds=(started_at - run.due_at) / MICROS

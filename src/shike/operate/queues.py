@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from msgspec import Struct
 
-from shike.errors import BadInput, NotFound
+from shike.clock import to_micros
+from shike.errors import NotFound
 from shike.lanes import queue_of
-from shike.store.base import QUEUE_SWITCH, Control, Store
+from shike.model import NEVER
+from shike.operate.facts import instant
+from shike.store.base import QUEUE_SWITCH, Store
+from shike.store.orders import Order
+from shike.store.pauses import unpack_note
 from shike.task import DEFAULT_QUEUE, check_queue
+from shike.waiting import orders, pauses
 from shike.worker.serving import unpack
 
 
@@ -20,15 +27,25 @@ class QueueFacts(Struct, frozen=True, kw_only=True):
     live: int  # runs that are not over
     paused: bool
     reason: str = ""
+    until: datetime | None = None  # paused: when it goes on by itself
+    order: str = "priority"
 
 
 async def listing(store: Store) -> list[QueueFacts]:
     """Every queue that has live runs or is paused, by name."""
     counts = await store.counts()
-    paused = {row.key.removeprefix(QUEUE_SWITCH): _reason(row) for row in await store.controls(QUEUE_SWITCH)}
+    paused = {row.key.removeprefix(QUEUE_SWITCH): unpack_note(row.value) for row in await store.controls(QUEUE_SWITCH)}
+    ordered = await orders.listing(store)
     return [
-        QueueFacts(name=name, live=counts.by_queue.get(name, 0), paused=name in paused, reason=paused.get(name, ""))
-        for name in sorted(counts.by_queue.keys() | paused.keys())
+        QueueFacts(
+            name=name,
+            live=counts.by_queue.get(name, 0),
+            paused=name in paused,
+            reason=paused[name].reason if name in paused else "",
+            until=instant(paused[name].until) if name in paused else None,
+            order=ordered.get(name, Order.PRIORITY),
+        )
+        for name in sorted(counts.by_queue.keys() | paused.keys() | ordered.keys())
     ]
 
 
@@ -52,22 +69,16 @@ async def check_known(store: Store, name: str, more: Iterable[str] = ()) -> None
     raise NotFound(f"there is no queue {name!r}; {told}")
 
 
-async def pause(store: Store, name: str, reason: str) -> Control | None:
-    """Grant nothing from it any more; what runs goes on. Pausing it again changes the reason."""
-    check_queue(name)
-    if not reason.strip():
-        raise BadInput("say why: a paused queue without a reason puzzles whoever finds it")
-    return await store.put(f"{QUEUE_SWITCH}{name}", f"paused {reason}".encode(), expect=None)
+async def pause(store: Store, name: str, reason: str, until: datetime | None = None) -> pauses.Pause:
+    """Grant nothing from it any more; what runs goes on. Pausing it again changes the reason and the end."""
+    return await pauses.pause(store, _queue(name), reason, NEVER if until is None else to_micros(until))
 
 
 async def resume(store: Store, name: str) -> bool:
     """Grant from it again; False if it was not paused."""
+    return await pauses.resume(store, _queue(name))
+
+
+def _queue(name: str) -> pauses.What:
     check_queue(name)
-    rows = [row for row in await store.controls(f"{QUEUE_SWITCH}{name}") if row.key == f"{QUEUE_SWITCH}{name}"]
-    for row in rows:
-        await store.put(row.key, None, expect=row.version)
-    return bool(rows)
-
-
-def _reason(row: Control) -> str:
-    return row.value.decode(errors="replace").removeprefix("paused").strip()
+    return pauses.what_of(queue=name)

@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shike.bounds import SLEEP_SECONDS_MAX
-from shike.call import check_band
 from shike.client import Client
 from shike.clock import MICROS, to_micros
 from shike.errors import BadInput, Conflict, NotFound
@@ -23,7 +22,7 @@ from shike.store.base import RunFilter, Store
 from shike.store.guards import Entry, Replayed
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Answer, Move
-from shike.track.approval import awaits
+from shike.waiting import moves
 
 PAGE_RUNS = 200
 PAGES_MAX = 50
@@ -148,7 +147,7 @@ async def cancel(client: Client, run_id: int, reason: str, *, version: int = 0) 
     if isinstance(known, Ended):
         raise Conflict(f"run {run_id} is over: {known.state.name}")
     (answer,) = await store.move([Move(run_id=run_id, version=version, to=State.CANCELLED, reason=reason)])
-    return _heard(run_id, answer)
+    return moves.heard(run_id, answer)
 
 
 async def move(
@@ -156,31 +155,8 @@ async def move(
 ) -> Answer:
     """Make a run eligible at another time or in another band. Raises `Conflict` for one that runs or is over, or is no
     longer of the version that the caller saw (0: of that which is read here)."""
-    store = await client.store()
-    known = await find(store, run_id)
-    if not isinstance(known, Live) or known.state is State.RUNNING:
-        raise Conflict(f"run {run_id} is {known.state.name}: only what waits can be moved")
-    if awaits(known):
-        raise Conflict(f"run {run_id} waits for approval: `shike approvals show {run_id}`")
-    if at is None and band is None:
-        raise BadInput("say where to: a time, a band, or both")
-    wanted = Move(
-        run_id=run_id,
-        version=version or known.version,
-        to=State.SCHEDULED,
-        run_at=None if at is None else to_micros(at),
-        band=None if band is None else check_band(band),
-    )
-    (answer,) = await store.move([wanted])
-    return _heard(run_id, answer)
-
-
-def _heard(run_id: int, answer: Answer) -> Answer:
-    if answer in (Answer.REFUSED, Answer.UNKNOWN):
-        raise Conflict(f"run {run_id} changed in between; look at it again")
-    if answer is Answer.GUARDED:
-        raise Conflict(f"run {run_id} waits for its parents: `shike runs show {run_id}` tells which")
-    return answer
+    run_at = None if at is None else to_micros(at)
+    return await moves.change(await client.store(), run_id, run_at=run_at, band=band, version=version)
 
 
 async def retry(client: Client, run_id: int) -> int:

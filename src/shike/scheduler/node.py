@@ -14,9 +14,11 @@ from shike.scheduler.forecast import Forecast
 from shike.scheduler.gatekeeper import Gatekeeper
 from shike.scheduler.janitor import Janitor, retention
 from shike.scheduler.lateness import Lateness
+from shike.scheduler.marshal import Marshal
 from shike.scheduler.planner import Planner
 from shike.scheduler.preset import CLASSIC, Preset
 from shike.scheduler.rescue import Rescuer
+from shike.scheduler.resumer import Resumer
 from shike.scheduler.router import Router
 from shike.scheduler.scanner import Scanner
 from shike.scheduler.waker import Waker
@@ -55,6 +57,8 @@ class Node:
         self.decider = Decider(store, member, clock, self.buckets, preset.buckets_min, forecast)
         self.rescuer = Rescuer(store, member, clock, lease_seconds)
         self.router = Router(store, member, clock, self.buckets, runtime.entropy.random)
+        self.marshal = Marshal(store, member, self.buckets)
+        self.resumer = Resumer(store, self.buckets)
         self.janitor = Janitor(store, keep or retention(lease_seconds=lease_seconds), runtime.entropy.random)
         self._waker = waker
         self._archivist = Archivist(store, self.buckets) if isinstance(store, Archiving) and store.archives else None
@@ -69,6 +73,8 @@ class Node:
             "gatekeeper": self.gatekeeper.run,
             "rescuer": self.rescuer.run,
             "router": self.router.run,
+            "marshal": self.marshal.run,
+            "resumer": self.resumer.run,
             "janitor": self.janitor.run,
             "decider": self.decider.run,
         }.items():
@@ -90,6 +96,8 @@ class Node:
         self._lateness.keep(set(self.buckets.owned))
         self.planner.turn_over()
         self.scanner.turn_over()
+        self.marshal.turn_over()
+        self.resumer.turn_over()
 
     def _hinted(self, hint: Hint) -> None:
         self.scanner.hinted(hint)
@@ -98,3 +106,5 @@ class Node:
         self.buckets.hinted(hint)
         self.rescuer.hinted(hint)
         self.router.hinted(hint)
+        self.marshal.hinted(hint)
+        self.resumer.hinted(hint)

@@ -18,6 +18,7 @@ from shike.server.problems import MEDIA_TYPE, encode, plain
 from shike.server.roles import Role
 from shike.server.routes import Route, Rule
 from shike.store.base import Counts
+from shike.store.orders import is_ranked
 
 READY_SECONDS: Final = 2.0  # a store that does not answer by then is not ready; probes wait little longer
 QUEUES_LOOKED_AT: Final = 1_000
@@ -66,7 +67,7 @@ async def _read(desk: Desk) -> str:
     late: dict[str, float] = {}
     for run_at, lane in due:
         queue = queue_of(lane)
-        late[queue] = max(late.get(queue, 0.0), (now - run_at) / MICROS)
+        late[queue] = max(late.get(queue, 0.0), 0.0 if is_ranked(run_at) else (now - run_at) / MICROS)
     sessions = await store.sessions()
     kinds = {kind: sum(one.kind == kind for one in sessions) for kind in ("all", "node", "worker")}
     lines = [

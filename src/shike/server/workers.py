@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from shike.bounds import AGEING_CLAIMS, BEAT_SECONDS, RESULT_BYTES_MAX, SLEEP_SECONDS_MAX
+from shike.bands import order_of
+from shike.bounds import BEAT_SECONDS, RESULT_BYTES_MAX, SLEEP_SECONDS_MAX
 from shike.clock import MICROS, to_datetime
 from shike.errors import BadField, BadInput
 from shike.lanes import lane_of_worker, queue_of
@@ -36,7 +37,6 @@ from shike.store.verbs import Answer, Batch, Beat, Claim, Claimed, NewSession, W
 from shike.task import check_name, check_queue
 from shike.track import settle
 from shike.worker import serving
-from shike.worker.claims import IN_ORDER, LOWEST_FIRST
 from shike.worker.context import Context
 
 HOME: Final = f"{API}/worker/sessions"
@@ -182,7 +182,7 @@ def _claim(ask: Ask[NewClaim, Nothing]) -> Claim:
         number=wanted.number,
         wants=tuple(Want(want.queue, want.count, want.count) for want in wanted.queues),
         tasks=frozenset(wanted.tasks),
-        bands=LOWEST_FIRST if wanted.number % AGEING_CLAIMS == 0 else IN_ORDER,
+        bands=order_of(wanted.number),
     )
 
 

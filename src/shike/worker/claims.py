@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 
+from shike.bands import order_of
 from shike.bounds import (
-    AGEING_CLAIMS,
     BACKLOG_SLOTS_SHARE,
-    BANDS,
     CLAIM_AHEAD_SECONDS,
     CLAIM_RUNS_MAX,
     REPEAT_SECONDS_MIN,
@@ -25,16 +24,15 @@ from shike.runtime import woken
 from shike.session import Member
 from shike.store.base import Store
 from shike.store.verbs import Batch, Claim, Want
-from shike.task import check_name
+from shike.task import Definition, check_name
 from shike.worker.quarantine import Quarantine
 from shike.worker.starts import Starts
 
 log = logging.getLogger("shike.worker")
 
-IN_ORDER = tuple(range(BANDS))
-LOWEST_FIRST = tuple(reversed(IN_ORDER))
 GOLDEN_RATIO = 0.6180339887498949  # its multiples, cut to [0, 1), fill it evenly from any point on
 EARLY_MICROS = 2_000  # a wake-up may come so much too early, by the store's clock
+Tags = tuple[tuple[str, tuple[str, ...]], ...]  # (tag, the tasks that have it)
 ROUNDING = 1e-9  # above what adding fractions loses, below what any weight gives
 
 
@@ -94,6 +92,15 @@ def _parts(free: int, shares: Mapping[str, QueueShare], busy: Mapping[str, int])
     return parts
 
 
+def tags_of(tasks: Iterable[Definition]) -> Tags:
+    """Which of these tasks have which tag: a claim says so, and what is paused by a tag is not granted."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        for tag in task.tags:
+            found.setdefault(tag, []).append(task.name)
+    return tuple((tag, tuple(names)) for tag, names in found.items())
+
+
 class Claimer:
     """The claim loop of one worker. `take` receives each batch that has runs.
 
@@ -109,6 +116,7 @@ class Claimer:
         slots: int,
         queues: Mapping[str, QueueShare],
         tasks: Callable[[], frozenset[str]],
+        tags: Callable[[], Tags] = tuple,
         load: Callable[[], tuple[int, int, int]],
         busy_by_queue: Mapping[str, int],
         quarantine: Quarantine,
@@ -120,6 +128,8 @@ class Claimer:
         self._slots = slots
         self.queues = queues
         self._tasks = tasks
+        self._tags = tags
+        self._tagged: tuple[frozenset[str], Tags] = (frozenset(), ())  # of these tasks, worked out once
         self._load = load  # runs under way, queued, of the backlog
         self._busy_by_queue = busy_by_queue
         self._quarantine = quarantine
@@ -241,14 +251,18 @@ class Claimer:
         if session is None:
             return None
         manner, most = self._quarantine.wish()
+        tasks = self._tasks()
+        if tasks is not self._tagged[0]:
+            self._tagged = (tasks, self._tags())
         request = Claim(
             session=session.id,
             number=self.number,
             wants=wants,
-            tasks=self._tasks(),
+            tasks=tasks,
             suspects=manner,
             suspects_max=most,
-            bands=LOWEST_FIRST if self.number % AGEING_CLAIMS == 0 else IN_ORDER,
+            bands=order_of(self.number),
+            tags=self._tagged[1],
         )
         while member.session is session:
             try:

@@ -18,6 +18,7 @@ from shike.ids.runs import bucket_of
 from shike.lanes import is_routed
 from shike.model import Load, Manner
 from shike.scheduler.lateness import Lateness, width
+from shike.store.orders import is_ranked
 from shike.store.verbs import Batch, Claimed, Want
 
 BEAT_MICROS = round(BEAT_SECONDS * MICROS)
@@ -44,7 +45,7 @@ class Starts:
         if batch.manner is Manner.ORDINARY:
             before = batch.now - BEAT_MICROS
             for one in batch.runs:
-                if one.run_at < before and not _is_excused(one):
+                if one.run_at < before and not _is_excused(one) and not is_ranked(one.run_at):
                     run = one.run
                     since = max(one.run_at, run.created_at, self._room_since.get(run.queue, 0))
                     if since < before:

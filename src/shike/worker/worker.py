@@ -30,7 +30,7 @@ from shike.task import Definition
 from shike.track import settle
 from shike.worker import serving
 from shike.worker.acks import AckBatcher
-from shike.worker.claims import Claimer, QueueShare
+from shike.worker.claims import Claimer, QueueShare, tags_of
 from shike.worker.executor import Pool
 from shike.worker.gauge import Gauge
 from shike.worker.handover import Handover
@@ -115,6 +115,7 @@ class Worker:
             slots=slots,
             queues={share.name: share for share in queues},
             tasks=self._task_names,
+            tags=lambda: tags_of(self._tasks.values()),
             load=self._load,
             busy_by_queue=self._busy_by_queue,
             quarantine=self._quarantine,
