@@ -57,7 +57,8 @@ class Bare:
 @asynccontextmanager
 async def bare(kind: str, folder: Path, *, namespace: str = "bare") -> AsyncIterator[Bare]:
     """Open the store of that kind."""
-    url = f"sqlite:///{folder / 'bare.db'}" if kind == "sqlite" else broker_url()
+    own = {"sqlite": f"sqlite:///{folder / 'bare.db'}", "memory": "memory://"}
+    url = own.get(kind) or broker_url()
     store = open_store(url, namespace=namespace, clock=SystemClock())
     await store.open()
     try:

@@ -18,6 +18,7 @@ from benchmarks.measures import (
     lateness,
     memory,
     pickup,
+    reprioritise,
     scan,
     startup,
     verbs,
@@ -54,6 +55,7 @@ MEASURES: dict[str, Measure] = {
         verbs.MEASURE,
         backlog.MEASURE,
         scan.MEASURE,
+        reprioritise.MEASURE,
         footprint.MEASURE,
         connections.MEASURE,
     )
