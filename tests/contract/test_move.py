@@ -132,9 +132,7 @@ async def test_each_move_is_its_own(world: World) -> None:
     assert await world.store.move(moves) == [Answer.REFUSED, Answer.ACCEPTED, Answer.UNKNOWN]
 
 
-@pytest.mark.parametrize(
-    "to", [State.WAITING, State.PENDING, State.ASSIGNED, State.RUNNING, State.SUCCESS, State.FAILED]
-)
+@pytest.mark.parametrize("to", [State.PENDING, State.ASSIGNED, State.RUNNING, State.SUCCESS, State.FAILED])
 async def test_nobody_but_its_worker_makes_a_run_that(world: World, to: State) -> None:
     good, bad = await world.add(), await world.add()
     with pytest.raises(BadInput):
