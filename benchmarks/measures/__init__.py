@@ -16,6 +16,7 @@ from benchmarks.measures import (
     idle,
     imports,
     lateness,
+    limits,
     memory,
     pickup,
     reprioritise,
@@ -58,5 +59,6 @@ MEASURES: dict[str, Measure] = {
         reprioritise.MEASURE,
         footprint.MEASURE,
         connections.MEASURE,
+        limits.MEASURE,
     )
 }

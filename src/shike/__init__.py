@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from shike.call import Task as Task
     from shike.engine import Roles as Roles
     from shike.errors import ShikeError as ShikeError
+    from shike.limit.declared import Key as Key
+    from shike.limit.kinds.concurrency import Concurrency as Concurrency
+    from shike.limit.kinds.cooldown import Cooldown as Cooldown
+    from shike.limit.kinds.debounce import Debounce as Debounce
+    from shike.limit.kinds.fair_share import FairShare as FairShare
+    from shike.limit.kinds.rate import Rate as Rate
     from shike.model import Backoff as Backoff
     from shike.model import Executor as Executor
     from shike.model import Growth as Growth
@@ -44,15 +50,21 @@ _HOME = {
     "Backoff": "shike.model",
     "Call": "shike.call",
     "Cancel": "shike.worker.outcome",
+    "Concurrency": "shike.limit.kinds.concurrency",
     "Context": "shike.worker.context",
+    "Cooldown": "shike.limit.kinds.cooldown",
     "DST": "shike.trigger",
+    "Debounce": "shike.limit.kinds.debounce",
     "Executor": "shike.model",
+    "FairShare": "shike.limit.kinds.fair_share",
     "Growth": "shike.model",
     "Handle": "shike.call",
+    "Key": "shike.limit.declared",
     "Misfire": "shike.model",
     "OnUnknown": "shike.model",
     "Outcome": "shike.task",
     "Overlap": "shike.model",
+    "Rate": "shike.limit.kinds.rate",
     "Retry": "shike.worker.outcome",
     "Roles": "shike.engine",
     "Route": "shike.model",
@@ -77,14 +89,20 @@ __all__ = [
     "Backoff",
     "Call",
     "Cancel",
+    "Concurrency",
     "Context",
+    "Cooldown",
+    "Debounce",
     "Executor",
+    "FairShare",
     "Growth",
     "Handle",
+    "Key",
     "Misfire",
     "OnUnknown",
     "Outcome",
     "Overlap",
+    "Rate",
     "Retry",
     "Roles",
     "Route",

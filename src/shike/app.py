@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from shike.engine import Engine, Roles
     from shike.graph import Graph
     from shike.hosted import Hosted
+    from shike.limit.kind import Limit
     from shike.waiting import Waiting
 
 P = ParamSpec("P")
@@ -125,6 +126,7 @@ class Shike:
         owner: str = "",
         route: Route | str | None = None,
         tags: Sequence[str] = (),
+        limits: Sequence[Limit] = (),
     ) -> Decorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """Register a handler, sync or async. Its name is `module.function` unless one is given.
@@ -132,8 +134,8 @@ class Shike:
         `queue`, `band` (0 first … 7): where its runs wait. `retry`: attempts in all, or a `Backoff`. `timeout`: then
         it is stopped and counts as failed. `executor`: `async` (async def), `thread` (def) or `process`.
         `on_unknown`: what it means if the process died in mid-run. `expires`: skipped if not started so long after
-        it is due. `owner`: whom its dead letters belong to. `route`: which worker; none: whoever is free. `tags`: words
-        by which several tasks are paused together.
+        it is due. `owner`: whom its dead letters belong to. `route`: which worker. `tags`: words by which several tasks
+        are paused together. `limits`: how many go at once, or how often: `[Concurrency(4, by="tenant")]`.
         """
         if function is not None:
             return self._register(function, settings)
@@ -211,23 +213,18 @@ class Shike:
         call = without_arguments(what) if isinstance(what, Task) else what
         if not isinstance(call, Call):
             raise BadInput(f"{what!r} cannot be scheduled; give a task, or task.bind(…) with its arguments")
-        schedule = schedule_of(
-            name or call.definition.name,
-            group,
-            call,
-            one_trigger(
-                trigger,
-                cron_text=cron,
-                every_text=every,
-                delay=delay,
-                at=at,
-                initial_delay=initial_delay,
-                tz=tz,
-                values=self.values,
-            ),
-            _policies(policies),
-            self.client.codec,
+        when = one_trigger(
+            trigger,
+            cron_text=cron,
+            every_text=every,
+            delay=delay,
+            at=at,
+            initial_delay=initial_delay,
+            tz=tz,
+            values=self.values,
         )
+        named = name or call.definition.name
+        schedule = schedule_of(named, group, call, when, _policies(policies), self.client.codec)
         if schedule.name in self._schedules:
             raise DuplicateName(f"two schedules are called {schedule.name!r}; give one of them name='…'")
         self._schedules[schedule.name] = schedule

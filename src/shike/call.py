@@ -20,7 +20,7 @@ from shike.route.tags import ANY, route_of
 from shike.store.codec import Codec
 from shike.store.guards import Absent, Entry
 from shike.store.verbs import Answer
-from shike.task import Definition, check_owner, check_queue, member
+from shike.task import Definition, check_owner, check_queue, is_text, member
 from shike.track import retry as retrying
 from shike.track.handover import promised_in
 from shike.trigger.duration import parse_duration
@@ -88,6 +88,7 @@ class Call(Struct, Generic[R], frozen=True):
             how.at,
             key=how.key,
             expires_at=self._expires_at(now),
+            gate=definition.gate(self.payload),
             options=pack_options(definition, how),
             owner=how.owner or definition.owner,
         )
@@ -379,10 +380,8 @@ def check_key(key: str) -> str:
         raise BadInput("a business key is a text that is not empty")
     if len(key) > KEY_CHARS_MAX:
         raise TooLarge(f"a business key may have {KEY_CHARS_MAX} characters", size=len(key), limit=KEY_CHARS_MAX)
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        raise BadInput("a business key cannot hold lone surrogates") from None
+    if not is_text(key):
+        raise BadInput("a business key cannot hold lone surrogates")
     if "\0" in key:
         raise BadInput("a business key cannot hold NUL")  # PostgreSQL could not, and a store may move there
     return key

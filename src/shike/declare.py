@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shike.bounds import MISFIRE_GRACE_SECONDS, RETRY_DELAY_SECONDS_MAX
 from shike.call import Call, Duration, Task, check_band, lane_of, pack_options
@@ -16,6 +18,7 @@ from shike.errors import BadArguments, BadInput, BadSetting, TriggerError
 from shike.model import NEVER, Misfire, Overlap, Schedule
 from shike.store.codec import Codec
 from shike.task import check_name, member
+from shike.track.settle import options_of
 from shike.trigger import AnyTrigger, Every, Trigger, cron, decode, encode, every, once
 from shike.trigger.duration import parse_duration
 from shike.trigger.line import Line
@@ -126,6 +129,12 @@ def schedule_of(
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= NUMBER_MAX:
             raise BadInput(f"schedule {name!r}: {word}={number!r} is no whole number from 0 to {NUMBER_MAX:,}")
     call.refuse_promised()
+    gate = definition.gate(call.payload)
+    if gate and (overlap is not Overlap.ALLOW or policies.overlap_max):
+        raise BadInput(
+            f"schedule {name!r}: its task {definition.name!r} has limits; leave out overlap and overlap_max, and limit "
+            "the task: Concurrency(1) lets each run wait for the one before"
+        )
     full_name = f"{group}/{name}"
     repeat_seconds = trigger.interval_micros / MICROS if isinstance(trigger, Every) and trigger.delay else None
     schedule = Schedule(
@@ -145,12 +154,16 @@ def schedule_of(
         end_at=NEVER if policies.end is None else to_micros(policies.end),
         count=policies.count,
         expires_seconds=_seconds("expires", policies.expires) or how.expires_seconds or definition.expires_seconds,
-        options=pack_options(definition, how, repeat_seconds),
+        options=_with_gate(pack_options(definition, how, repeat_seconds), gate),
         owner=how.owner or definition.owner,
         tz_version=tz_version(),
     )
     Line.of(schedule).after(None, limit=1)  # refuses a line that can never be walked
     return schedule
+
+
+def _with_gate(packed: bytes, gate: str) -> bytes:
+    return msgspec.json.encode(replace(options_of(packed), gate=gate)) if gate else packed
 
 
 def trigger_of(schedule: Schedule) -> AnyTrigger:

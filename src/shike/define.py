@@ -12,6 +12,7 @@ from shike.bounds import BAND_DEFAULT
 from shike.call import AsyncTask, Duration, SyncTask, Task, backoff, check_band
 from shike.clock import MICROS
 from shike.errors import BadInput
+from shike.limit.declared import limits_of
 from shike.model import Executor, OnUnknown
 from shike.route.tags import route_of
 from shike.task import SETTINGS, Definition, Outcome, is_text, member
@@ -56,6 +57,7 @@ def definition_of(function: Any, settings: Mapping[str, Any]) -> Definition:
         timeout_seconds=_seconds(timeout),
         expires_seconds=_seconds(expires),
         route=route_of(options.pop("route", None)),
+        limits=limits_of(name, function, options.pop("limits", None)),
         on_unknown=member(OnUnknown, options.pop("on_unknown", OnUnknown.REPEAT)),
         **options,
     )

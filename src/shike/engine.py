@@ -24,6 +24,8 @@ from shike.events import (
     Emitter,
     Event,
 )
+from shike.limit.declared import Limits
+from shike.limit.rows import declare
 from shike.model import Executor, State
 from shike.route.tags import WEIGHT_MAX, WEIGHT_MIN, check_tags
 from shike.runtime import Runtime
@@ -96,6 +98,7 @@ class Engine:
     ) -> None:
         self._store = store
         self._roles = roles
+        self._tasks = tasks
         self._events = events or Emitter()
         self.member = Member(store, runtime, kind=roles.kind, name=roles.name, lease_seconds=roles.lease_seconds)
         self.worker: Worker | None = None
@@ -138,6 +141,7 @@ class Engine:
         """Join and begin. Whatever fails here leaves nothing running."""
         try:
             await self.member.join()
+            await declare(self._store, [one.limits for one in self._tasks.values() if isinstance(one.limits, Limits)])
             if self.node is not None:
                 await self.node.start()
                 self._events.emit(Event(event=SCHEDULER_STARTED, name=self.member.name))

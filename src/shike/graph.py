@@ -262,6 +262,11 @@ class Graph:
             what = f"arguments of task {call.definition.name!r}"
             payload, name = written(call.promised, lambda parent: places[parent.number] - here, what)
             call = replace(call, payload=payload, how=replace(call.how, takes=name), promised=None)
+        if call.definition.limits is not None:
+            raise GraphError(
+                f"{call.definition.name!r} has limits, and a run of a graph waits for its parents alone: let a run of "
+                "the graph submit it, or leave the limits out"
+            )
         entry = call.entry(run_id, now, self._client.codec)
         gate = gate_of(ties.graph) if ties.after or ties.approval_seconds else ""
         key = node.key or (f"{ties.graph}/{node.name}" if node.name else "")

@@ -159,6 +159,7 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     repeat_seconds: float | None = None  # fixed delay: the next moment is so long after this run's end
     route: Route | None = None  # None: whoever is free
     takes: str = ""  # in its arguments an object with this one name stands for parents' results: `track.handover`
+    gate: str = ""  # of a schedule: where its runs wait for their limits
 
 
 class Run(Struct, frozen=True, array_like=True, gc=False):

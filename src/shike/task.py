@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Struct
@@ -29,8 +29,16 @@ Word = TypeVar("Word", bound=StrEnum)
 NO_RESULT = b"null"
 SETTINGS = (
     *("name", "queue", "band", "retry", "timeout", "executor", "on_unknown", "keep_result", "expires", "owner"),
-    *("route", "tags"),
+    *("route", "tags", "limits"),
 )
+
+
+class Limited(Protocol):
+    """What a definition has to know of its limits: `shike.limit.declared.Limits`."""
+
+    def gate(self, payload: bytes) -> str:
+        """Where a run with these arguments waits for its permits."""
+        ...
 
 
 class Outcome(Struct, frozen=True):
@@ -57,6 +65,7 @@ class Definition:
         argv: tuple[str, ...] = (),
         route: Route | None = None,
         tags: Sequence[str] = (),
+        limits: Limited | None = None,
     ) -> None:
         check_name("task", name)
         check_queue(queue)
@@ -79,6 +88,7 @@ class Definition:
         self.argv = argv
         self.route = route
         self.tags = check_words(name, tags)
+        self.limits = limits
         self.tellers: tuple[
             Definition, ...
         ] = ()  # tasks that tell of the end of each of its runs: `shike.connect.Outlet`
@@ -107,6 +117,10 @@ class Definition:
             )
         self.decode(payload)
         return payload
+
+    def gate(self, payload: bytes) -> str:
+        """Where a run with these arguments waits for its permits; empty: it needs none."""
+        return "" if self.limits is None else self.limits.gate(payload)
 
     def by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments as they will be stored, before they are JSON; raises `BadArguments` for others than it has."""

@@ -444,6 +444,20 @@ def test_labels_share_two_printers_and_a_late_holder_is_refused(example: Load, m
     assert sorted(labels) == sorted(f"parcel {number}" for number in range(12))
 
 
+def test_a_flood_of_letters_leaves_others_their_turn_and_a_report_is_sent_once(example: Load) -> None:
+    """R0.9: turns, a rate, and the last of several."""
+    mail = example("fair_mail")
+    with harness(mail.app) as h:
+        mail.fill()
+        h.advance("1s")
+        first = [tenant for tenant, _ in lines("letters.csv")[:30]]
+        assert first.count("small") == 5
+        h.advance("3m")
+        assert len(lines("letters.csv")) == 205
+        assert ["small", "5"] in lines("reports.csv") and ["flood", "200"] in lines("reports.csv")
+        assert len(lines("reports.csv")) < 20
+
+
 def test_an_order_and_its_mail_are_written_together_and_the_mail_is_relayed(example: Load) -> None:
     shop = example("outbox")
 

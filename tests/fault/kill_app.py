@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from shike import Shike, current
+from shike import Concurrency, Shike, current
 from shike.engine import Roles
 from shike.events import RUN_REFUSED, SESSION_LOST, Event
 
@@ -28,6 +28,13 @@ def build(store: str, notes: str, *, ticks: bool = False) -> Shike:
 
     @app.task(name="work")
     async def work(n: int, seconds: float) -> int:
+        note("begin", n, current().token)
+        await asyncio.sleep(seconds)
+        note("end", n, current().token)
+        return n
+
+    @app.task(name="limited", limits=[Concurrency(2)])
+    async def limited(n: int, seconds: float) -> int:
         note("begin", n, current().token)
         await asyncio.sleep(seconds)
         note("end", n, current().token)

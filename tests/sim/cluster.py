@@ -24,6 +24,7 @@ from tests.sim.loop import Process, SimLoop, simulate
 from tests.sim.machines import Machine, Main
 from tests.sim.roles import Breed, process
 from tests.sim.rumours import Rumours
+from tests.sim.tenants import Tenants
 from tests.sim.watch import Watch
 from tests.sim.workload import Clients, Operator, day_start, schedules
 
@@ -37,6 +38,7 @@ ROUTED_EVERY, ROUTED_REST = 5, 3  # of so many worlds one has routes: seeds 3, 8
 BELIEF_SECONDS = 0.1
 JUMP_SHARE = 0.25
 GRAPHS_SHARE = 0.5  # of the worlds: graphs of work are made there
+LIMITS_SHARE = 0.5  # and limited work is submitted
 TELLS_SHARE = 0.5  # of the worlds: the store can tell whether a process lives, as a lock file does; else it never can
 JUMP_SECONDS = 240.0  # longer than what is left of the story, so that a lease of the jump would be seen
 AS_SHIPPED = Breed()
@@ -106,6 +108,9 @@ class Cluster:
         self.agents = Agents(tasks, Random(f"shike/agents/{seed}"), chaos_seconds + self.drain_seconds / 3)
         if Random(f"shike/graphs/{seed}").random() < GRAPHS_SHARE:
             self.guests.append(self._machine("agent", self.agents.main, Random(f"shike/agent/{seed}")))
+        self.tenants = Tenants(tasks, Random(f"shike/tenants/{seed}"), chaos_seconds + self.drain_seconds / 3)
+        if Random(f"shike/limits/{seed}").random() < LIMITS_SHARE:
+            self.guests.append(self._machine("tenants", self.tenants.main, Random(f"shike/tenant/{seed}")))
         self.watch.approved = lambda run_id: bool(read(self.store, "controls", key_of(run_id)))
         self.in_flight_max = (workers + both) * SLOTS
         self._happenings: list[asyncio.Task[None]] = []
@@ -284,7 +289,7 @@ class Cluster:
         world = World(
             watch=self.watch,
             effects=self.effects,
-            accepted=self.clients.accepted | self.agents.accepted,
+            accepted=self.clients.accepted | self.agents.accepted | self.tenants.accepted,
             approved=self.agents.succeeded,
             expected=self.operator.expected(self.watch.edits),
             read=lambda verb, *args: read(self.store, verb, *args),

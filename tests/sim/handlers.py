@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from shike.limit.declared import limits_of
 from shike.model import Backoff, Growth, OnUnknown
 from shike.task import Definition
 from shike.worker.context import current
@@ -14,6 +15,7 @@ from shike.worker.outcome import Snooze
 from tests.sim import loop as simulated
 from tests.sim.effects import Effect, Effects
 from tests.sim.loop import Process
+from tests.sim.tenants import METERED, SHARED
 
 RETRY = Backoff(attempts=6, growth=Growth.EXPONENTIAL, base_seconds=0.5, factor=1.7, max_seconds=5.0, jitter=0.2)
 
@@ -50,6 +52,8 @@ class Handlers:
                 Definition("chooser", self.chooser),
                 Definition("taker", self.taker),
                 Definition("once", self.once, on_unknown=OnUnknown.FAIL),
+                Definition("metered", self.metered, limits=limits_of("metered", self.metered, METERED)),
+                Definition("shared", self.shared, limits=limits_of("shared", self.shared, SHARED), retry=RETRY),
             )
         }
 
@@ -102,6 +106,14 @@ class Handlers:
     async def once(self) -> None:
         """Must not be repeated when nobody knows how it ended."""
         await self._work(1.0)
+
+    async def metered(self, tenant: str) -> None:
+        """Limited by its tenant."""
+        await self._work(1.5)
+
+    async def shared(self, tenant: str) -> None:
+        """Shared out among tenants, and not always successful."""
+        await self._work(0.6, fails=0.1)
 
     async def _work(self, seconds: float, fails: float = 0.0) -> None:
         self._tell(False)

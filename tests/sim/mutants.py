@@ -24,6 +24,7 @@ from shike.store.hints import Hint
 from shike.store.memory import MemoryStore, graphs
 from shike.store.verbs import Ack, Answer, Batch, Beat, BeatReply, Claim, Division, Freed, Move, Plan, Submitted
 from shike.track.approval import APPROVAL_KEY
+from tests.sim import limit_mutants as limits
 from tests.sim.roles import Breed
 
 
@@ -346,14 +347,14 @@ class Mutant(Struct, frozen=True):
 MUTANTS: dict[str, Mutant] = {
     mutant.breed.name: mutant
     for mutant in (
-        Mutant("P3", Breed("ack-by-state", AckByState), seen_by=2),
+        Mutant("P3", Breed("ack-by-state", AckByState), seen_by=1),
         Mutant("P3", Breed("ack-by-id", AckById)),
-        Mutant("P3", Breed("client-clock", ClientClockStore, _rescuer(ClientClock)), seen_by=12),
-        Mutant("P1", Breed("moment-without-identity", MomentWithoutIdentity), seen_by=15),
+        Mutant("P3", Breed("client-clock", ClientClockStore, _rescuer(ClientClock)), seen_by=15),
+        Mutant("P1", Breed("moment-without-identity", MomentWithoutIdentity), seen_by=3),
         Mutant("P1", Breed("no-rescue", plant=_rescuer(NoRescue))),
         Mutant("P1", Breed("ack-on-fetch", AckOnFetch)),
         Mutant("P2", Breed("early-grant", EarlyGrant)),
-        Mutant("P1", Breed("lost-claim-kept", LostClaimKept), seen_by=16),
+        Mutant("P1", Breed("lost-claim-kept", LostClaimKept), seen_by=2),
         Mutant("P1", Breed("behind-the-floor", BehindTheFloor)),
         Mutant("P3", Breed("revived-session", RevivedSession), seen_by=1),
         Mutant("P4", Breed("sleepwalker", plant=sleepwalker), seen_by=4),
@@ -372,6 +373,9 @@ MUTANTS: dict[str, Mutant] = {
         Mutant("P6", Breed("freed-by-a-repeat", FreedByARepeat), seen_by=31),
         Mutant("P1", Breed("forgotten-child", ForgottenChild)),
         Mutant("P3", Breed("approval-not-consumed", ApprovalNotConsumed)),
+        Mutant("P3", Breed("limit-per-node", plant=limits.counts_per_node), seen_by=1),
+        Mutant("P3", Breed("permit-given-back-at-rescue", limits.GivenBackAtRescue), seen_by=1),
+        Mutant("P3", Breed("permit-not-held", limits.NotHeld), seen_by=1),
     )
 }
 

@@ -18,6 +18,7 @@ from shike.store.children import chosen_of
 from shike.store.guards import Entry
 from shike.store.verbs import Ack, Answer, Batch, Claim, Division, Freed, Move, Plan, Submitted
 from tests.sim.graphs import Book
+from tests.sim.tenants import keys_of
 
 MICROS = 1_000_000
 OVER = frozenset({State.SUCCESS, State.DEAD, State.CANCELLED, State.SKIPPED})
@@ -46,6 +47,7 @@ class Page:
         self.asked = False
         self.won = 0
         self.crashes = 0
+        self.keys: list[tuple[str, int]] = []  # of limits: what it counts against, and how many may be leased at once
 
 
 class Watch:
@@ -86,6 +88,7 @@ class Watch:
         self.edits: dict[str, list[tuple[int, Planned]]] = defaultdict(list)  # when, and as what
         self.caps: dict[str, int] = {}  # schedule -> how many of its runs may be leased at once
         self.running: dict[str, dict[int, None]] = defaultdict(dict)
+        self.limited: dict[str, dict[int, None]] = defaultdict(dict)  # leased runs by what they count against
         self._verbs: dict[str, Callable[..., None]] = {
             name.removeprefix("_saw_"): getattr(self, name) for name in dir(self) if name.startswith("_saw_")
         }
@@ -138,6 +141,7 @@ class Watch:
         run = entry.run
         page = Page(run.id, run.schedule, due_at, eligible_at)
         page.gated = bool(run.gate)
+        page.keys = keys_of(run)
         page.state = State.WAITING if run.gate else State.SCHEDULED
         if run.ties is not None:
             self.graphs.enter(run)
@@ -218,6 +222,11 @@ class Watch:
         running[page.run_id] = None
         if len(running) > self.caps.get(page.schedule, len(running)):
             self.object("P3", f"{len(running)} runs of {page.schedule} at once: {list(running)}")
+        for key, cap in page.keys:
+            held = self.limited[key]
+            held[page.run_id] = None
+            if len(held) > cap:
+                self.object("P3", f"{len(held)} runs of {key} at once, {cap} may be: {list(held)}")
 
     # ------------------------------------------------------------ ends
 
@@ -287,6 +296,8 @@ class Watch:
         """Nobody works on it any more."""
         page.state, page.holder = state, ""
         self.running[page.schedule].pop(page.run_id, None)
+        for key, _ in page.keys:
+            self.limited[key].pop(page.run_id, None)
         if state in OVER:
             self._told(self.graphs.ended(page.run_id, state, chosen))
 

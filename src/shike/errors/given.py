@@ -92,6 +92,22 @@ class UnknownRoute(BadInput):
         self.name = name
 
 
+class BadLimit(BadInput):
+    """A limit can never be met, goes by an argument that its task does not have, or cannot be read; `limit`."""
+
+    def __init__(self, message: str, *, limit: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class BadPredicate(BadInput):
+    """A predicate over runs cannot be read; `at` is the character, from 0, where it went wrong."""
+
+    def __init__(self, message: str, *, at: int = 0) -> None:
+        super().__init__(message)
+        self.at = at
+
+
 class UnsupportedExecutor(BadInput):
     """A task asks for a kind of executor this worker does not have or does not allow."""
 

@@ -24,6 +24,7 @@ from shike.model import NEVER, RECORD_VERSION, Ended, Fate, Live, Misfire, Overl
 from shike.operate.schedules import find
 from shike.store.base import Store
 from shike.store.guards import Absent, Entry
+from shike.track.settle import options_of
 from shike.trigger.line import Line
 
 BACKFILL_MAX = 5_000  # runs of one call: the caller sees what happens before the next one
@@ -184,7 +185,7 @@ def _run(schedule: Schedule, moment: int, run_id: int, key: str) -> Run:
         schedule=schedule.name,
         moment=moment,
         misfire=Misfire.ALL,
-        gate=f"overlap/{schedule.name}@backfill" if one_by_one else "",
+        gate=f"overlap/{schedule.name}@backfill" if one_by_one else options_of(schedule.options).gate,
         options=schedule.options,
         owner=schedule.owner,
         schedule_version=schedule.version,

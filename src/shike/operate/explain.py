@@ -13,6 +13,7 @@ from shike.errors import BadInput
 from shike.lanes import is_hall
 from shike.model import Attempt, Ended, Live, Route, Run, State
 from shike.operate.facts import instant
+from shike.operate.limits import why_limited
 from shike.operate.runs import find
 from shike.route.bounds import SNAPSHOTS_KEPT
 from shike.route.chooser import candidates
@@ -76,6 +77,9 @@ async def explain(store: Store, clock: Clock, run_id: int, tags: Sequence[str] =
 async def _why(store: Store, clock: Clock, run_id: int, known: Live | Ended) -> Why:
     run, state = known.run, known.state
     route = _route_of(run)
+    limited = await why_limited(store, known) if isinstance(known, Live) else None
+    if limited is not None:
+        return Why(run=str(run_id), state=state.name, words=limited.words, route=route)
     if route is None:
         words = "it has no route: whichever worker of its queue was free first claims it"
         return Why(run=str(run_id), state=state.name, words=words)

@@ -15,6 +15,7 @@ from shike.client import Client
 from shike.clock import MICROS, to_micros
 from shike.errors import BadInput, Conflict, NotFound
 from shike.lanes import hall_of, is_routed
+from shike.limit.gates import is_limit_gate
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Live, Misfire, Options, Run, State
 from shike.operate.facts import RUN_ID_MAX, RunFacts, instant, run_facts, state_now
 from shike.operate.graphs import waits
@@ -133,6 +134,8 @@ def _live_words(known: Live, now: int) -> str:
     if known.cancel:
         return f"asked to stop: {known.cancel}"
     if known.state is State.WAITING:
+        if is_limit_gate(known.run.gate):
+            return f"waits for a limit; `shike explain {known.run.id}` tells which"
         return f"waits at {known.run.gate}" if known.run.ties else f"waits for the permit {known.run.gate}"
     if known.run_at > now:
         return f"eligible in {(known.run_at - now) / MICROS:.1f} s"

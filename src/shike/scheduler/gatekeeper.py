@@ -7,6 +7,7 @@ import logging
 
 from shike.errors import StoreError
 from shike.ids import virtual_bucket
+from shike.limit.gates import is_limit_gate
 from shike.model import Overlap, Schedule
 from shike.outage import Outage
 from shike.scheduler.approvals import expire
@@ -38,7 +39,7 @@ class Gatekeeper:
         self._wake.set()
 
     def hinted(self, hint: Hint) -> None:
-        if hint.kind is HintKind.FREED:
+        if hint.kind is HintKind.FREED and not is_limit_gate(hint.name):
             self.due(hint.name)
 
     async def run(self) -> None:

@@ -20,6 +20,7 @@ from shike.clock import MICROS, WALL_MAX
 from shike.model import NEVER, RECORD_VERSION, Bucket, Fate, Misfire, Overlap, Planned, Run, Schedule, TimetableRow
 from shike.store.guards import Entry
 from shike.store.verbs import Plan, PlannedMoment
+from shike.track.settle import options_of
 from shike.trigger.line import Line, Moment
 
 AHEAD = PLAN_AHEAD_SECONDS * MICROS
@@ -245,7 +246,8 @@ def _misfire_seconds(schedule: Schedule) -> float:
 
 
 def gate_of(schedule: Schedule) -> str:
-    """The permit that a schedule's runs need before they may start; empty where overlap is allowed without limit."""
+    """The permit that a schedule's runs need before they may start; where overlap is allowed without limit it is that
+    of their task's limits, if it has any."""
     if schedule.overlap is Overlap.ALLOW and not schedule.overlap_max:
-        return ""
+        return options_of(schedule.options).gate
     return f"overlap/{schedule.name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shike.bounds import LEASE_SECONDS
+from shike.limit.gates import is_limit_gate
 from shike.model import Load
 from shike.runtime import Role, Runtime
 from shike.scheduler.archivist import Archivist
@@ -14,6 +15,7 @@ from shike.scheduler.forecast import Forecast
 from shike.scheduler.gatekeeper import Gatekeeper
 from shike.scheduler.janitor import Janitor, retention
 from shike.scheduler.lateness import Lateness
+from shike.scheduler.limiter import Limiter
 from shike.scheduler.marshal import Marshal
 from shike.scheduler.planner import Planner
 from shike.scheduler.preset import CLASSIC, Preset
@@ -52,8 +54,11 @@ class Node:
         self._roles: list[Role] = []
         self.buckets = Buckets(store, member, clock, self._buckets_changed)
         self.gatekeeper = Gatekeeper(store, self.buckets)
+        self.limiter = Limiter(store, self.buckets, member.store_now)
         self.planner = Planner(store, member, self.buckets, lateness)
-        self.scanner = Scanner(store, member, self.buckets, clock, self.gatekeeper.due, lateness, preset, waker)
+        self.scanner = Scanner(
+            store, member, self.buckets, clock, self._gate_due, lateness, preset, waker, self._concerns
+        )
         self.decider = Decider(store, member, clock, self.buckets, preset.buckets_min, forecast)
         self.rescuer = Rescuer(store, member, clock, lease_seconds)
         self.router = Router(store, member, clock, self.buckets, runtime.entropy.random)
@@ -71,6 +76,7 @@ class Node:
             "planner": self.planner.run,
             "scanner": self.scanner.run,
             "gatekeeper": self.gatekeeper.run,
+            "limiter": self.limiter.run,
             "rescuer": self.rescuer.run,
             "router": self.router.run,
             "marshal": self.marshal.run,
@@ -92,16 +98,24 @@ class Node:
         self._roles.clear()
         await self.buckets.hand_over()
 
+    def _gate_due(self, gate: str) -> None:
+        (self.limiter if is_limit_gate(gate) else self.gatekeeper).due(gate)
+
+    def _concerns(self, gate: str) -> bool:
+        return not is_limit_gate(gate) or self.limiter.concerns_gate(gate)
+
     def _buckets_changed(self) -> None:
         self._lateness.keep(set(self.buckets.owned))
         self.planner.turn_over()
         self.scanner.turn_over()
+        self.limiter.turn_over()
         self.marshal.turn_over()
         self.resumer.turn_over()
 
     def _hinted(self, hint: Hint) -> None:
         self.scanner.hinted(hint)
         self.gatekeeper.hinted(hint)
+        self.limiter.hinted(hint)
         self.planner.hinted(hint)
         self.buckets.hinted(hint)
         self.rescuer.hinted(hint)

@@ -53,11 +53,13 @@ class Scanner:
         lateness: Lateness,
         preset: Preset = CLASSIC,
         waker: Waker | None = None,
+        concerns: Callable[[str], bool] = lambda gate: True,
     ) -> None:
         self._store = store
         self._now = member.store_now
         self._clock = clock
         self._gate_due = gate_due
+        self._concerns = concerns  # whether what is told of a gate is this node's to hear; what is read always is
         self._lateness = lateness
         self._preset = preset
         self._reaches: dict[Range, Reach] = {}
@@ -83,7 +85,8 @@ class Scanner:
             if hint.at > self._now():
                 self._told(hint.at, (HintKind.DUE, hint.queue))
         elif hint.kind is HintKind.GATED:
-            self._told(hint.at, (HintKind.GATED, hint.name))
+            if self._concerns(hint.name):
+                self._told(hint.at, (HintKind.GATED, hint.name))
         elif hint.kind is HintKind.MISSED:
             self.start_over()
 

@@ -160,14 +160,21 @@ class Harness:
         due = await self.store.due(0, last, now, WALL_MAX, 1)
         gated = await self.store.gated(0, last, now, WALL_MAX, 1)
         to_plan = await self.store.to_plan(0, last, WALL_MAX, 1)
-        nexts = [at for at, _ in due] + [run.run_at for run in gated] + [planned.plan_at for planned in to_plan]
+        looks = [at for at in (self._looks_at(),) if at]
+        nexts = looks + [at for at, _ in due] + [run.run_at for run in gated] + [planned.plan_at for planned in to_plan]
         return min([until, *nexts]) - now
+
+    def _looks_at(self) -> int:
+        """When limits are looked at again though nothing happens."""
+        assert self._engine is not None and self._engine.node is not None
+        return self._engine.node.limiter.looks_at
 
     def _notice_leap(self, engine: Engine) -> None:
         """Roles sleep by the loop's time, which stood still: have them look at the clock."""
         assert engine.node is not None
         engine.node.planner.look()
         engine.node.scanner.start_over()
+        engine.node.limiter.look()
 
     async def _quiet(self, engine: Engine, *, wait: bool = True) -> None:
         """Until nothing is due. `wait`: nor under way, however long that takes."""

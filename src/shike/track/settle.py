@@ -151,6 +151,11 @@ def given_back(claimed: Claimed) -> Ack:
     return Ack(claimed.run.id, claimed.token, State.SCHEDULED, 0.0, claimed.run_at)
 
 
+def put_off(claimed: Claimed, seconds: float, reason: str) -> Ack:
+    """Granted and not begun: eligible again after a while. The attempt is refunded."""
+    return Ack(claimed.run.id, claimed.token, State.SCHEDULED, seconds, 0, reason)
+
+
 def with_repeat(ack: Ack, run: Run, take_id: Callable[[], int]) -> Ack:
     """The same acknowledgement; where it ends a run of a fixed-delay schedule, it plans the next moment with it."""
     seconds = options_of(run.options).repeat_seconds

@@ -30,6 +30,7 @@ from shike.task import Definition
 from shike.track import settle
 from shike.worker import serving
 from shike.worker.acks import AckBatcher
+from shike.worker.bouncer import Bouncer
 from shike.worker.claims import Claimer, QueueShare, tags_of
 from shike.worker.executor import Pool
 from shike.worker.gauge import Gauge
@@ -95,6 +96,7 @@ class Worker:
         self._handover = Handover(
             store, codec, lambda runs, at, apart: self.slots.feed(runs, at, apart=apart), self._unfit
         )
+        self._bouncer = Bouncer(store, codec, member.store_now, self._ended)
         self.acks = AckBatcher(
             store, lambda: member.identity, self._answered, lease_seconds=lease_seconds, delay_seconds=ack_delay_seconds
         )
@@ -162,6 +164,7 @@ class Worker:
         self._joined()
         self._witness = asyncio.get_running_loop().create_task(_idle(), name="shike:witness")
         self._marks = (self._runtime.clock.monotonic(), 0)
+        self._roles.append(await self._bouncer.begin(self._runtime))
         self._roles.append(self._runtime.start(self.claims.run, "claims"))
         self.claims.poke()
 
@@ -224,7 +227,8 @@ class Worker:
     def _begin(self, batch: Batch) -> None:
         self._queued_since = self._runtime.clock.monotonic()
         apart = batch.manner is Manner.APART
-        self.slots.feed(self._handover.keep_back(batch.runs, batch.now, apart), batch.now, apart=apart)
+        runs = self._handover.keep_back(self._bouncer.let_in(batch.runs), batch.now, apart)
+        self.slots.feed(runs, batch.now, apart=apart)
 
     def _unfit(self, claimed: Claimed, reason: str) -> None:
         self._ended(claimed, settle.unfit(claimed, reason))
@@ -329,11 +333,9 @@ class Worker:
 
     def _told(self) -> bytes:
         """For the beat, possibly from its own thread: what this worker asks for, packed once."""
-        known, packed = self._serving
-        if known is not self._known:
-            packed = serving.pack(self.claims.queues, self._known)
-            self._serving = self._known, packed
-        return packed
+        if self._serving[0] is not self._known:
+            self._serving = self._known, serving.pack(self.claims.queues, self._known)
+        return self._serving[1]
 
     def _heard(self, reply: BeatReply) -> None:
         now, done = self._runtime.clock.monotonic(), self.slots.done
@@ -363,10 +365,9 @@ class Worker:
             self._ended(claimed, settle.withdrawn(claimed, "cancelled by request"))
 
     def _drop_kept(self, run_id: int) -> Claimed | None:
-        kept = self._kept
-        if kept is None or kept.runs[0].run.id != run_id:
+        if self._kept is None or self._kept.runs[0].run.id != run_id:
             return None
-        self._kept = None
+        kept, self._kept = self._kept, None
         return kept.runs[0]
 
     def _hinted(self, hint: Hint) -> None:

@@ -1,0 +1,171 @@
+"""One look at gates of a limited task: read, decide, write down, move.
+
+What is decided is written into the memory of these keys first, by compare-and-set, and only then are runs moved, each
+with guards that make it a holder of its permits until the step that ends it. Of two nodes that decide at once one is
+refused and reads again. What a node promised and did not do, because it died in between, counts as taken, and the next
+does it. So it is read in this order: the memory; whether those it promised still wait; who holds; who waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from msgspec import Struct, field
+
+from shike.bounds import GATE_LOOK_RUNS
+from shike.errors import Conflict
+from shike.limit import rows
+from shike.limit.bounds import HOLDS, LOOKS_AT_ONCE, STRUCK_READ_MAX
+from shike.limit.deciding import Decision, Head, Kept, View, decide, permits_of
+from shike.limit.gates import Gate
+from shike.limit.rows import Effective
+from shike.model import State
+from shike.scheduler.struck import Struck
+from shike.store.base import Store
+from shike.store.guards import Below
+from shike.store.verbs import Answer, Move
+
+FULL = GATE_LOOK_RUNS  # a read of fewer was cut off because no more than that could go
+K = TypeVar("K")
+T = TypeVar("T")
+
+
+class Pool(Struct):
+    """One memory, as of its last write. A cache: the next write compares the version."""
+
+    kept: Kept
+    version: int
+    moved: set[int] = field(default_factory=set)  # of those that were promised: they are holders now, or over
+
+
+class Outcome(Struct, frozen=True):
+    """What one look came to."""
+
+    left: bool = False  # look again at once: there may be more to do
+    looked: Sequence[str] = ()
+    empty: Sequence[str] = ()  # gates at which nobody waits whose moment has come
+    again: Mapping[str, int] = {}  # gate → when to look again though nothing happens
+
+
+class Admission:
+    """Looks, one after another."""
+
+    def __init__(self, store: Store, now: Callable[[], int]) -> None:
+        self._store = store
+        self._now = now
+        self._pools: dict[str, Pool] = {}
+        self._struck = Struck(store, now)
+
+    def forget(self) -> None:
+        """Read the memories anew: others may have written there."""
+        self._pools.clear()
+
+    async def round(self, limits: Effective, memory: str, gates: Mapping[str, Gate]) -> Outcome:
+        """One look at these gates, whose keys are kept in one memory."""
+        pool, strikes = await self._pool(memory), await self._struck.refresh()
+        await self._forget_promises(pool)
+        holders = await self._holders(limits, gates.values())
+        room = {name: self._room(limits, pool, gate, holders) for name, gate in gates.items()}
+        asked = [gate for gate, places in room.items() if places]
+        reach = {gate: STRUCK_READ_MAX if strikes else room[gate] for gate in asked}
+        found = await _together(lambda gate: self._store.gate_waiters(gate, reach[gate]), asked)
+        waiters = dict(zip(asked, found, strict=True))
+        now = self._now()
+        due = {gate: [one for one in read if one.run_at <= now] for gate, read in waiters.items()}
+        struck = await self._struck.sift(due, gates, room)
+        heads = [
+            Head(gates[gate], struck.left[gate], bool(struck.left[gate]) and len(due[gate]) == reach[gate] >= FULL)
+            for gate in asked
+        ]
+        decision = decide(View(limits.named, pool.kept, holders, heads, now))
+        if decision.changed and not await self._write(memory, pool, decision.kept):
+            return Outcome(left=True)
+        refused = await self._do(pool, decision, struck.moves)
+        again = struck.again | {gate: why.no.at for gate, why in decision.blocked.items() if why.no.at}
+        gone = Counter(one.gated.gate for one in decision.admitted) + Counter(one.gate for one, _ in decision.skipped)
+        empty = [gate for gate in asked if gone[gate] == len(due[gate]) and len(waiters[gate]) < reach[gate]]
+        return Outcome(decision.left or refused, asked, empty, again)
+
+    # ---------------------------------------------------------------- reading
+
+    async def _pool(self, name: str) -> Pool:
+        pool = self._pools.get(name)
+        if pool is None:
+            kept, version = await rows.kept(self._store, name)
+            pool = self._pools[name] = Pool(kept, version)
+        return pool
+
+    async def _forget_promises(self, pool: Pool) -> None:
+        """Of those that were promised only they are left that still wait."""
+        unsure = [run_id for run_id in pool.kept.granting if run_id not in pool.moved]
+        found = await _together(self._store.live, unsure)
+        waiting = {live.run.id for live in found if live is not None and live.state is State.WAITING}
+        granting = {run_id: permits for run_id, permits in pool.kept.granting.items() if run_id in waiting}
+        pool.kept = Kept(granting, pool.kept.memory)
+        pool.moved.clear()
+
+    async def _holders(self, limits: Effective, gates: Iterable[Gate]) -> dict[str, list[int]]:
+        permits = {
+            permit: None
+            for gate in gates
+            for one, permit in zip(limits.named, permits_of(gate, limits.named), strict=True)
+            if one.limit.most()
+        }
+        return dict(zip(permits, await _together(self._store.holders, list(permits)), strict=True))
+
+    def _room(self, limits: Effective, pool: Pool, gate: Gate, holders: Mapping[str, Sequence[int]]) -> int:
+        """How many of those that wait at a gate matter; none, where a permit is out and nobody was promised one."""
+        room = GATE_LOOK_RUNS
+        for one, permit in zip(limits.named, permits_of(gate, limits.named), strict=True):
+            if one.limit.thins or one.limit.drops:
+                return GATE_LOOK_RUNS
+            if most := one.limit.most():
+                room = min(room, most - len(holders[permit]))
+        return GATE_LOOK_RUNS if pool.kept.granting else max(room, 0)
+
+    # ---------------------------------------------------------------- writing
+
+    async def _write(self, name: str, pool: Pool, kept: Kept) -> bool:
+        """False: another node wrote there since. It is read again."""
+        try:
+            pool.version = await rows.keep(self._store, name, kept, pool.version)
+        except Conflict:
+            self._pools.pop(name, None)
+            return False
+        pool.kept = kept
+        return True
+
+    async def _do(self, pool: Pool, decision: Decision, others: Sequence[Move]) -> bool:
+        """Move whom the decision is about; whether any was refused, because somebody else changed it."""
+        admitted = [
+            Move(
+                run_id=one.gated.run_id,
+                version=one.gated.version,
+                to=State.SCHEDULED,
+                guards=tuple(Below(key=permit, cap=HOLDS) for permit in one.permits),
+            )
+            for one in decision.admitted
+        ]
+        skipped = [
+            Move(run_id=gated.run_id, version=gated.version, to=State.SKIPPED, reason=reason)
+            for gated, reason in decision.skipped
+        ]
+        moves = [*admitted, *skipped, *others]
+        if not moves:
+            return False
+        answers = await self._store.move(moves)
+        pool.moved |= {
+            move.run_id for move, answer in zip(admitted, answers, strict=False) if answer is Answer.ACCEPTED
+        }
+        return Answer.REFUSED in answers
+
+
+async def _together(read: Callable[[K], Awaitable[T]], keys: Sequence[K]) -> list[T]:
+    """So many reads at once, and no more."""
+    found: list[T] = []
+    for start in range(0, len(keys), LOOKS_AT_ONCE):
+        found += await asyncio.gather(*[read(key) for key in keys[start : start + LOOKS_AT_ONCE]])
+    return found

@@ -1,0 +1,244 @@
+"""Limits on every store: what is decided by the row of a task's memory holds whoever decides (R0.9; decision 24)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from shike import Concurrency, Cooldown, Debounce, FairShare, Rate
+from shike.clock import MICROS
+from shike.limit import rows
+from shike.limit.declared import Limits, named
+from shike.limit.gates import Gate, gate_of, permit_of, read, shard_of
+from shike.limit.kind import Limit
+from shike.limit.rows import Change, declare, effective
+from shike.model import RECORD_VERSION, Run, State
+from shike.operate import limits as operating
+from shike.scheduler.admission import Admission
+from shike.store.guards import Entry
+from shike.store.hints import HintKind
+from shike.store.verbs import Answer, Move
+from tests.contract.world import TASK, World
+
+
+class Desk:
+    """A node's looks at one task, by hand."""
+
+    def __init__(self, world: World, *limits: Limit) -> None:
+        self.world = world
+        self.limits = Limits(TASK, tuple(named(limits)), (), {})
+        self.gates: dict[str, Gate] = {}
+        self.node = self.another()
+
+    def another(self) -> Admission:
+        return Admission(self.world.store, lambda: self.world.now)
+
+    async def declare(self) -> Desk:
+        await self.world.session()
+        await declare(self.world.store, [self.limits])
+        return self
+
+    async def wait(self, count: int = 1, **values: Any) -> list[int]:
+        name = gate_of(TASK, values)
+        self.gates[name] = Gate(TASK, values)
+        entries, ids = [], []
+        for _ in range(count):
+            self.world.last_id += 1
+            ids.append(self.world.last_id << 8 | self.world.last_id % self.world.store.virtual_buckets)
+            entries.append(Entry(Run(RECORD_VERSION, ids[-1], TASK, gate=name), delay_seconds=0.0))
+        await self.world.store.submit(entries)
+        return ids
+
+    async def look(self, node: Admission | None = None) -> None:
+        """Until nothing more is to be done at once."""
+        limits = (await effective(self.world.store, TASK))[TASK]
+        pools: dict[str, dict[str, Gate]] = {}
+        for name, gate in self.gates.items():
+            pools.setdefault(rows.pool_of(limits, shard_of(gate.values)), {})[name] = gate
+        for pool, gates in pools.items():
+            while (await (node or self.node).round(limits, pool, gates)).left:
+                pass
+
+    async def granted(self) -> list[int]:
+        return [claimed.run.id for claimed in (await self.world.claim()).runs]
+
+    async def holders(self, name: str, **values: Any) -> list[int]:
+        return await self.world.store.holders(permit_of(TASK, name, values))
+
+
+async def test_a_permit_is_held_from_the_lane_to_the_end_through_a_failed_attempt(world: World) -> None:
+    desk = await Desk(world, Concurrency(2, by="tenant")).declare()
+    acme = await desk.wait(3, tenant="acme")
+    await desk.look()
+    assert await desk.holders("concurrency:tenant", tenant="acme") == acme[:2]
+    first, second = (await world.claim()).runs
+    assert await world.settle(first, State.FAILED, delay_seconds=0.0) is Answer.ACCEPTED
+    await desk.look()
+    assert await desk.holders("concurrency:tenant", tenant="acme") == acme[:2]
+    assert await world.settle(second, State.SUCCESS) is Answer.ACCEPTED
+    await desk.look()
+    assert await desk.holders("concurrency:tenant", tenant="acme") == [first.run.id, acme[2]]
+    assert sorted(await desk.granted()) == sorted([first.run.id, acme[2]])
+
+
+async def test_a_rescued_run_goes_on_holding_its_permit(world: World) -> None:
+    desk = await Desk(world, Concurrency(1)).declare()
+    first, second = await desk.wait(2)
+    await desk.look()
+    assert await desk.granted() == [first]
+    await world.crash()
+    await desk.look()
+    assert await desk.holders("concurrency") == [first]
+    assert (await world.live(second)).state is State.WAITING
+    await world.session("heir")
+    (claimed,) = (await world.claim("heir")).runs
+    assert claimed.run.id == first
+    world.listen()
+    assert await world.settle(claimed, State.SUCCESS, session="heir") is Answer.ACCEPTED
+    assert (await world.hint(HintKind.FREED)).name == permit_of(TASK, "concurrency", {})
+    await desk.look()
+    assert await desk.holders("concurrency") == [second]
+
+
+async def test_what_a_node_promised_and_did_not_do_counts_and_is_done_by_another(world: World) -> None:
+    desk = await Desk(world, Concurrency(1)).declare()
+    first, second = await desk.wait(2)
+    dying = desk.another()
+
+    async def nothing(*_: object) -> bool:
+        return False
+
+    dying._do = nothing  # type: ignore[method-assign]
+    await desk.look(dying)
+    assert await desk.holders("concurrency") == []
+    await desk.look(desk.another())
+    assert await desk.holders("concurrency") == [first]
+    assert (await world.live(second)).state is State.WAITING
+
+
+async def test_of_two_nodes_that_decide_at_once_one_reads_again(world: World) -> None:
+    desk = await Desk(world, Concurrency(2), Rate("1/h", burst=3)).declare()
+    await desk.wait(6)
+    nodes = [desk.another() for _ in range(3)]
+    await asyncio.gather(*[desk.look(node) for node in nodes])
+    assert len(await desk.holders("concurrency")) == 2
+    kept, _ = await rows.kept(world.store, TASK)
+    (memory,) = kept.memory.values()
+    assert memory == world.now + 2 * 3600 * MICROS  # two tokens were taken, not more
+
+
+async def test_a_node_that_knows_an_old_memory_is_refused_and_reads_again(world: World) -> None:
+    desk = await Desk(world, Rate("1/h", burst=2)).declare()
+    old = desk.another()
+    await desk.wait(1)
+    await desk.look(old)
+    await desk.wait(1)
+    await desk.look(desk.another())
+    late = await desk.wait(1)
+    await desk.look(old)
+    assert (await world.live(late[0])).state is State.WAITING
+
+
+async def test_a_cap_holds_over_all_virtual_buckets(world: World) -> None:
+    if world.store.url.startswith("memory"):
+        await world.reopen("many", virtual_buckets=64)
+    desk = await Desk(world, Concurrency(3)).declare()
+    await desk.wait(70)
+    await asyncio.gather(*[desk.look(desk.another()) for _ in range(2)])
+    assert len(await desk.holders("concurrency")) == 3
+    assert len(await desk.granted()) == 3
+
+
+async def test_runs_that_were_superseded_end_skipped_and_the_last_goes(world: World) -> None:
+    desk = await Desk(world, Debounce("5s", by="doc")).declare()
+    first, last = await desk.wait(2, doc="a")
+    await desk.look()
+    assert (await world.ended(first)).state is State.SKIPPED
+    world.clock.advance(6)
+    await desk.look()
+    assert await desk.granted() == [last]
+
+
+async def test_a_rest_is_counted_from_the_end(world: World) -> None:
+    desk = await Desk(world, Cooldown("5s", by="user")).declare()
+    first, second = await desk.wait(2, user="ann")
+    await desk.look()
+    (claimed,) = (await world.claim()).runs
+    assert claimed.run.id == first
+    await world.settle(claimed, State.SUCCESS)
+    await desk.look()
+    assert (await world.live(second)).state is State.WAITING
+    world.clock.advance(6)
+    await desk.look()
+    assert await desk.granted() == [second]
+
+
+async def test_shares_take_turns(world: World) -> None:
+    desk = await Desk(world, FairShare(2, by="tenant")).declare()
+    flood = await desk.wait(20, tenant="flood")
+    small = await desk.wait(1, tenant="small")
+    await desk.look()
+    assert sorted(await desk.granted()) == sorted([flood[0], small[0]])
+
+
+async def test_a_change_holds_for_every_node_until_it_is_reset(world: World) -> None:
+    desk = await Desk(world, Concurrency(1)).declare()
+    await desk.wait(5)
+    await desk.look()
+    await operating.set_limit(world.store, TASK, "concurrency", {"cap": 3}, "ann")
+    await desk.look()
+    assert len(await desk.holders("concurrency")) == 3
+    (key,) = await operating.keys(world.store, TASK)
+    assert (key.cap, key.taken, key.waiting) == (3, 3, 2)
+    await declare(world.store, [desk.limits])  # a program that starts again does not undo it
+    assert (await effective(world.store, TASK))[TASK].changes == {"concurrency": Change({"cap": 3}, "ann", world.now)}
+    await operating.reset(world.store, TASK, "concurrency")
+    (fact,) = await operating.listing(world.store)
+    assert fact.numbers == {"cap": 1}
+
+
+async def test_two_who_change_limits_of_one_task_at_once_both_have_their_way(world: World) -> None:
+    await Desk(world, Concurrency(1), Rate("1/s")).declare()
+    await asyncio.gather(
+        operating.set_limit(world.store, TASK, "concurrency", {"cap": 7}),
+        operating.set_limit(world.store, TASK, "rate", {"rate": "9/s"}),
+    )
+    assert {fact.name: fact.words for fact in await operating.listing(world.store)} == {
+        "concurrency": "7 at once",
+        "rate": "9 in 1s",
+    }
+
+
+@pytest.mark.parametrize("tenant", ["acme", "Acme", "acme ", "时刻", 'a"b\\', "\u0000", 5, True, "x" * 200])
+async def test_keys_are_told_apart_to_the_byte(world: World, tenant: Any) -> None:
+    desk = await Desk(world, Concurrency(1, by="tenant")).declare()
+    (other,) = await desk.wait(1, tenant="zeta")
+    (mine,) = await desk.wait(1, tenant=tenant)
+    near = await desk.wait(1, tenant=f"{tenant}.")
+    await desk.look()
+    assert await desk.holders("concurrency:tenant", tenant=tenant) == [mine]
+    assert sorted(await desk.granted()) == sorted([mine, other, *near])
+    found = read((await world.live(mine)).run.gate)
+    assert found is not None and found.values == {"tenant": tenant}
+
+
+async def test_cancelling_a_waiting_run_takes_no_permit_along(world: World) -> None:
+    desk = await Desk(world, Concurrency(1)).declare()
+    first, second = await desk.wait(2)
+    await desk.look()
+    await world.store.move([Move(run_id=second, version=0, to=State.CANCELLED, reason="no")])
+    await desk.look()
+    assert await desk.holders("concurrency") == [first]
+    await world.store.move([Move(run_id=first, version=0, to=State.CANCELLED, reason="no")])
+    assert await desk.holders("concurrency") == []
+
+
+async def test_what_a_newer_program_declares_is_refused_in_words(world: World) -> None:
+    await world.session()
+    row = rows.Declared("leaky", "leaky", (), {})
+    await world.store.put(f"{rows.DECLARED}{TASK}", msgspec.json.encode([row]), expect=None)
+    with pytest.raises(Exception, match="no limit 'leaky'"):
+        await operating.listing(world.store)
