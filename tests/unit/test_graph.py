@@ -212,9 +212,11 @@ def test_nobody_moves_a_run_past_what_it_waits_for(time: Harness) -> None:
     third = graph.add(one.bind(3), approval="2h")
     graph.submit()
     with pytest.raises(Conflict, match="waits for its parents"):
-        time.run(runs.move(app.client, int(second.handle.id), band=0))
+        time.run(runs.move(app.client, int(second.handle.id), at=time.now))
     with pytest.raises(Conflict, match="waits for approval"):
-        time.run(runs.move(app.client, int(third.handle.id), band=0))
+        time.run(runs.move(app.client, int(third.handle.id), at=time.now))
+    for waiting in (second, third):
+        time.run(runs.move(app.client, int(waiting.handle.id), band=0))  # which it keeps for when it is free
     time.advance("30m")
     assert ran == []
 
