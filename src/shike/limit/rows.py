@@ -81,7 +81,10 @@ def tell_change(store: Store, task: str) -> None:
 
 async def effective(store: Store, task: str = "") -> dict[str, Effective]:
     """The limits of one task, or of all that declare any, by task. What a newer program wrote raises `BadLimit`."""
-    rows = [row for row in await store.controls("limit/") if not row.key.startswith(KEPT)]
+    return _read(await store.controls("limit/"), task)
+
+
+def _read(rows: Sequence[Control], task: str = "") -> dict[str, Effective]:
     changes = {row.key.removeprefix(CHANGED): _changes(row) for row in rows if row.key.startswith(CHANGED)}
     declared = {row.key.removeprefix(DECLARED): row for row in rows if row.key.startswith(DECLARED)}
     return {
@@ -93,7 +96,8 @@ async def change(store: Store, task: str, name: str, new: Change | None) -> Effe
     """Set a limit differently, or (None) as the code says again. Raises `NotFound` for a task or limit that is not
     declared, `BadLimit` for numbers it cannot have."""
     for _ in range(TRIES_MAX):
-        found = (await effective(store, task)).get(task)
+        read = await store.controls("limit/")  # once: what is changed and the version that it had belong together
+        found = _read(read, task).get(task)
         if found is None:
             raise NotFound(f"no task {task!r} has declared limits; `shike limits list` shows which have")
         if name not in {one.name for one in found.declared}:
@@ -104,9 +108,8 @@ async def change(store: Store, task: str, name: str, new: Change | None) -> Effe
             old = found.changes.get(name, Change())
             changes[name] = Change(old.numbers | new.numbers, new.who, new.at)
         merged = _merged(found.declared, changes)
-        row = await _row(store, f"{CHANGED}{task}")
-        try:
-            version = 0 if row is None else row.version  # rows are emptied and not deleted: versions only grow
+        version = next((row.version for row in read if row.key == f"{CHANGED}{task}"), 0)
+        try:  # rows are emptied and not deleted: versions only grow
             await store.put(f"{CHANGED}{task}", msgspec.json.encode(changes), expect=version)
         except Conflict:
             continue
