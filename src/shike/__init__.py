@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from shike.worker.outcome import Cancel as Cancel
     from shike.worker.outcome import Retry as Retry
     from shike.worker.outcome import Snooze as Snooze
+    from shike.worker.steps import step as step
+    from shike.worker.steps import traced as traced
 
 _HOME = {
     "Backoff": "shike.model",
@@ -82,6 +84,8 @@ _HOME = {
     "every": "shike.trigger",
     "except_for": "shike.trigger",
     "once": "shike.trigger",
+    "step": "shike.worker.steps",
+    "traced": "shike.worker.steps",
 }
 
 __all__ = [
@@ -121,6 +125,8 @@ __all__ = [
     "every",
     "except_for",
     "once",
+    "step",
+    "traced",
 ]
 
 

@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, overload
 
 from msgspec.structs import replace
 
@@ -20,7 +20,7 @@ from shike.clock import to_datetime
 from shike.declare import Policies, one_trigger, schedule_of, without_arguments
 from shike.define import Decorator, command_of, definition_of, refuse_unknown
 from shike.errors import BadInput, DuplicateName, StoreLost, StoreMoved, UnknownTask
-from shike.events import Emitter, Listener
+from shike.events import Emitter, Listener, Name
 from shike.lanes import queue_of
 from shike.model import Backoff, Executor, OnUnknown, Planned, Route, Schedule
 from shike.runtime import Runtime
@@ -33,6 +33,7 @@ from shike.worker.executor import Pool
 
 if TYPE_CHECKING:
     from shike.engine import Engine, Roles
+    from shike.export import Exporter
     from shike.graph import Graph
     from shike.hosted import Hosted
     from shike.limit.kind import Limit
@@ -82,7 +83,8 @@ class Shike:
         self.values: dict[str, str] = dict(values or {})
         self.tasks: dict[str, Definition] = {}
         self.intakes: dict[str, Any] = {}  # `shike.connect.Intake`, by name
-        self.events = Emitter()
+        self.events = Emitter(aside=True)
+        self.exporters: list[Exporter] = []
         self.runtime = runtime or Runtime()
         self._given_store = None if isinstance(store, str) else store
         self._virtual_buckets: int | None = None
@@ -185,8 +187,6 @@ class Shike:
         definition = self.tasks[chosen[0]]
         return _task(self.client, definition, definition.handler or (lambda: None))
 
-    # ------------------------------------------------------------ schedules
-
     def schedule(
         self,
         what: Task[..., Any] | Call[Any],
@@ -254,8 +254,6 @@ class Shike:
                 log.warning("schedule %s goes on undeclared; `shike schedules delete %s` ends it", name, name)
         return stored
 
-    # ------------------------------------------------------------ runs
-
     def submit_many(self, calls: Iterable[Call[R]]) -> Handles[R]:
         """Store many runs at once: `app.submit_many([send.bind(user=n) for n in users])`. In async code, await it."""
         return self.client.submit_many(calls)
@@ -301,17 +299,20 @@ class Shike:
         return to_datetime(self.runtime.clock.wall())
 
     @overload
-    def on(self, event: str) -> Callable[[Heard], Heard]: ...
+    def on(self, event: Name | Literal["*"]) -> Callable[[Heard], Heard]: ...
     @overload
-    def on(self, event: str, listener: Heard) -> Heard: ...
-    def on(self, event: str, listener: Listener | None = None) -> Any:
-        """Listen to an event of this process (`shike.events`), as a call or as a decorator."""
+    def on(self, event: Name | Literal["*"], listener: Heard) -> Heard: ...
+    def on(self, event: Name | Literal["*"], listener: Listener | None = None) -> Any:
+        """Listen to an event of this process (`shike.events`), as a call or as a decorator: `@app.on("run.failed")`."""
         if listener is not None:
             self.events.on(event, listener)
             return listener
         return lambda function: self.on(event, function)
 
-    # ------------------------------------------------------------ running
+    def export(self, exporter: Exporter) -> None:
+        """Have traces and metrics of this app go to an exporter (`shike.export`), from the next start on."""
+        self.exporters.append(exporter)
+        exporter.attach(self.client)
 
     @asynccontextmanager
     async def running(
@@ -336,7 +337,9 @@ class Shike:
         store = await self.client.settle_here()
         if pools is None:
             pools = pools_for(roles.slots) if roles.worker else {}
-        engine = Engine(store, self.runtime, self.tasks, roles, pools=pools, codec=self._codec, events=self.events)
+        runtime, tasks, codec, events = self.runtime, self.tasks, self._codec, self.events
+        watchers = self.exporters
+        engine = Engine(store, runtime, tasks, roles, pools=pools, codec=codec, events=events, watchers=watchers)
         if roles.scheduler:
             await self.store_schedules()
         await engine.start()

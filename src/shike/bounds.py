@@ -128,7 +128,18 @@ POLITE_SHARE = 0.8  # of the grace, before a thread's handler is interrupted; th
 REAP_SECONDS = 5.0  # for a process to be gone after SIGKILL; longer only in an uninterruptible system call
 CHILD_START_SECONDS = 60.0  # for a child process to import the app; slower is stuck
 FRAME_BYTES_MAX = 1024 * 1024  # between worker and child: arguments or result, error and steps with room to spare
-STEPS_MAX = 1_000  # of one attempt, as a child reports them
+STEPS_MAX = 1_000  # of one attempt: some 40 KB; a loop of more wants one step around it
+STEP_NAME_CHARS_MAX = 100  # a name is a label, what varies belongs in the log
+LOG_TAIL_LINES = 50  # of an attempt that failed …
+LOG_TAIL_BYTES = 4 * 1024  # … and no more than a screen of them
+LOG_TAIL_SUCCESS_BYTES = 512  # of one that went well: the last words; history is full of them
+LOG_LIVE_BYTES = 1024  # of one under way, with each beat
+LOG_LINE_CHARS_MAX = 500
+LOG_TOLD_SECONDS = 0.25  # how often a child process tells what its handler logs
+FAULTS_MAX = 5  # exceptions of one chain that are kept with a failure: the last, and where it came from
+FRAMES_MAX = 20  # of each: the innermost
+FAULT_CHARS_MAX = 1_000  # of each one's message
+SOURCE_CHARS_MAX = 200  # of a line of code
 COMMANDS_MAX = 128  # of one worker at a time: each is a process, two pipes and a file
 COMMAND_TAIL_BYTES = 5 * 1024  # of stdout and stderr each: at worst 6 bytes of JSON a byte, within RESULT_BYTES_MAX
 RELOAD_POLL_SECONDS = 0.5  # a person who saved a file does not notice the wait
@@ -138,7 +149,8 @@ RELOAD_SETTLE_SECONDS = 0.2  # an editor or a checkout writes several files: res
 SESSIONS_LISTED = 1_000  # the newest; each short program that submits is one
 
 # Listening.
-LISTENER_CALLS_MAX = 10_000  # of async listeners that are not done: a few MB, and then they are not keeping up
+LISTENER_CALLS_MAX = 10_000  # events that wait for one listener: a few MB, and then it is not keeping up
+LISTENER_SECONDS = 10.0  # for one event; who needs longer submits a run
 
 # Ids.
 VIRTUAL_BUCKETS_MAX = 256  # a run id carries its virtual bucket in 8 bits

@@ -14,8 +14,8 @@ from shike.bands import check_band as check_band
 from shike.bounds import DEDUPE_SECONDS_MAX, KEY_CHARS_MAX, MISFIRE_GRACE_SECONDS
 from shike.clock import MICROS, to_datetime, to_micros
 from shike.errors import BadArguments, BadInput, BadTime, NotFound, TooLarge
-from shike.lanes import hall_of
-from shike.model import NEVER, RECORD_VERSION, Backoff, OnUnknown, Options, Route, Run
+from shike.how import How, lane_of, pack_options
+from shike.model import NEVER, RECORD_VERSION, Backoff, OnUnknown, Route, Run
 from shike.route.tags import ANY, route_of
 from shike.store.codec import Codec
 from shike.store.guards import Absent, Entry
@@ -34,30 +34,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Duration = str | float | int | timedelta
-
-
-class How(Struct, frozen=True, omit_defaults=True):
-    """How one call is submitted; what is not set is as the task says."""
-
-    at: int = NEVER
-    delay_seconds: float = -1.0
-    key: str = ""
-    key_seconds: float = 0.0
-    queue: str = ""
-    band: int = -1
-    expires_seconds: float = 0.0
-    retry: Backoff | None = None
-    timeout_seconds: float | None = None
-    on_unknown: OnUnknown | None = None
-    keep_result: bool | None = None
-    owner: str = ""
-    route: Route | None = None  # by `any`: whoever is free, whatever the task says
-    takes: str = ""  # as in `Options`
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether a run needs no options of its own for it, but perhaps for an unknown outcome."""
-        return not self.takes and self.retry is None and self.timeout_seconds is None and self.keep_result is None
 
 
 class Call(Struct, Generic[R], frozen=True):
@@ -226,11 +202,11 @@ class Task(Generic[P, R]):
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> Call[R]:
         """A call as a value: for `app.submit_many` and `app.schedule`. Raises `BadArguments` if it does not fit."""
         try:
-            return Call(self.definition, self.definition.encode(args, kwargs), self.how)
+            return Call(self.definition, self.definition.encode(args, kwargs), self._client.carried(self.how))
         except BadArguments:
             if not promised_in((args, kwargs)):
                 raise
-        return Call(self.definition, b"", self.how, self.definition.by_name(args, kwargs))
+        return Call(self.definition, b"", self._client.carried(self.how), self.definition.by_name(args, kwargs))
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
         """Store a run. Sync code: stored when this returns. Async code: stored when the returned handle was awaited."""
@@ -333,35 +309,6 @@ def _yes_or_no(what: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise BadInput(f"{what}={value!r} is neither True nor False")
     return value
-
-
-def routed(definition: Definition, how: How) -> Route | None:
-    """The route of a call; None: whoever is free."""
-    route = how.route or definition.route
-    return None if route is None or route.by == ANY else route
-
-
-def lane_of(definition: Definition, how: How) -> str:
-    """Where the runs of a call wait: in the queue's shared lane, or in its hall until a router has decided."""
-    queue = how.queue or definition.queue
-    return queue if routed(definition, how) is None else hall_of(queue)
-
-
-def pack_options(definition: Definition, how: How, repeat_seconds: float | None = None) -> bytes:
-    """What a run has to carry because its store or another worker must know it; empty where nothing is special."""
-    on_unknown, route = how.on_unknown or definition.on_unknown, routed(definition, how)
-    if how.is_plain and repeat_seconds is None and on_unknown is OnUnknown.REPEAT and route is None:
-        return b""
-    options = Options(
-        retry=how.retry,
-        timeout_seconds=how.timeout_seconds,
-        on_unknown=None if on_unknown is OnUnknown.REPEAT else on_unknown,
-        keep_result=how.keep_result,
-        repeat_seconds=repeat_seconds,
-        route=route,
-        takes=how.takes,
-    )
-    return msgspec.json.encode(options)
 
 
 def _delay(delay: Duration) -> float:

@@ -27,6 +27,7 @@ from shike.errors import (
     StoreUnavailable,
     WaitTimeout,
 )
+from shike.how import How, as_it_is
 from shike.ids import RunIds, virtual_bucket
 from shike.ids.forks import FORKS
 from shike.lazy import Lazy
@@ -52,6 +53,7 @@ class Client:
         self._make_store = make_store
         self.runtime = runtime
         self.codec = codec
+        self.carried: Callable[[How], How] = as_it_is  # what an exporter of traces adds to each call
         self._lock = threading.Lock()
         self._line: Gather[Call[Any], tuple[int, bool]] = Gather(self._gathered, most=SUBMIT_BATCH_MAX)
         self._reset()
@@ -85,8 +87,6 @@ class Client:
         """Back to the store that the app was made with."""
         self._reset()
         self.runtime = runtime
-
-    # ------------------------------------------------------------ where the store lives
 
     async def settle_here(self) -> Store:
         """Make the running loop the home and open the store: what starting an app does."""
@@ -207,8 +207,6 @@ class Client:
 
         return Lazy(name, work)
 
-    # ------------------------------------------------------------ what it does
-
     def submit(self, call: Call[R]) -> Handle[R]:
         """Store one run; see `Task.submit`."""
         if in_loop():
@@ -324,8 +322,6 @@ class Client:
         store = await self._opened()
         (answer,) = await store.move([Move(run_id=run_id, version=0, to=State.CANCELLED, reason=reason)])
         return answer
-
-    # ------------------------------------------------------------ waiting for ends
 
     def wait_sync(self, run_id: int, definition: Definition, seconds: float | None) -> Any:
         return self.sync(self._wait(run_id, definition, seconds))

@@ -12,9 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shike.bounds import MISFIRE_GRACE_SECONDS, RETRY_DELAY_SECONDS_MAX
-from shike.call import Call, Duration, Task, check_band, lane_of, pack_options
+from shike.call import Call, Duration, Task, check_band
 from shike.clock import MICROS, to_micros
 from shike.errors import BadArguments, BadInput, BadSetting, TriggerError
+from shike.how import lane_of, pack_options
 from shike.model import NEVER, Misfire, Overlap, Schedule
 from shike.store.codec import Codec
 from shike.task import check_name, member
@@ -118,7 +119,7 @@ def schedule_of(
     check_name("group", group)
     if "/" in group:
         raise BadInput(f"the group {group!r} cannot hold a slash: it stands between group and name")
-    how, definition = call.how, call.definition
+    how, definition = replace(call.how, traceparent=""), call.definition  # whoever declares it, submits nothing
     if how.at or how.delay_seconds >= 0 or how.key:
         raise BadInput(f"schedule {name!r}: a call with a time or a key of its own cannot be scheduled")
     misfire, overlap = member(Misfire, policies.misfire), member(Overlap, policies.overlap)

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shike.bounds import ACK_DELAY_SECONDS, LEASE_SECONDS, STOP_GRACE_SECONDS
 from shike.clock import WALL_MIN
 from shike.errors import BadSetting, StoreError
 from shike.events import (
+    BY_STATE,
     RUN_ENDED,
     RUN_REFUSED,
+    RUN_STARTED,
     SCHEDULE_CHANGED,
     SCHEDULER_STARTED,
     SCHEDULER_STOPPED,
@@ -23,10 +26,12 @@ from shike.events import (
     WORKER_STOPPED,
     Emitter,
     Event,
+    Name,
 )
+from shike.lanes import queue_of
 from shike.limit.declared import Limits
 from shike.limit.rows import declare
-from shike.model import Executor, State
+from shike.model import Executor, Run, State
 from shike.route.tags import WEIGHT_MAX, WEIGHT_MIN, check_tags
 from shike.runtime import Runtime
 from shike.scheduler.node import Node
@@ -39,12 +44,15 @@ from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Ack, Answer, Retention
 from shike.task import DEFAULT_QUEUE, Definition
 from shike.worker.claims import QueueShare
+from shike.worker.context import Context
 from shike.worker.executor import Attached, Pool
+from shike.worker.watcher import Watcher
 from shike.worker.worker import Worker
 
 log = logging.getLogger("shike")
 
 IDLE_LOOK_SECONDS = 0.005
+ENDS = (RUN_REFUSED, RUN_ENDED, *BY_STATE.values())
 
 SLOTS = 100
 
@@ -64,6 +72,7 @@ class Roles(Struct, frozen=True, kw_only=True):
     weight: float = 1.0  # of this worker, where routes weigh them
     keep: Retention | None = None
     preset: Preset = CLASSIC
+    traces: bool = True  # whether handlers' steps and log lines are kept with each attempt
     waker: Waker | None = None  # who wakes the scheduler, beside its own timer: `shike.connect.BrokerWaker`
 
     def __post_init__(self) -> None:
@@ -95,7 +104,9 @@ class Engine:
         pools: Mapping[Executor, Pool],
         codec: Codec | None = None,
         events: Emitter | None = None,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
+        self._watchers: list[Watcher] = []
         self._store = store
         self._roles = roles
         self._tasks = tasks
@@ -123,7 +134,9 @@ class Engine:
                 codec=codec,
                 settled=self._settled,
                 listeners=self._events.listeners,
+                traces=roles.traces,
             )
+            self.worker.slots.started = self._started
         if roles.scheduler:
             self.node = Node(
                 store,
@@ -136,12 +149,16 @@ class Engine:
             )
         self.member.on_lost.append(lambda reason: self._events.emit(Event(event=SESSION_LOST, reason=reason)))
         self._unlisten = store.listen(self._hinted)
+        for watcher in watchers:
+            self.watch(watcher)
 
     async def start(self) -> None:
         """Join and begin. Whatever fails here leaves nothing running."""
         try:
             await self.member.join()
             await declare(self._store, [one.limits for one in self._tasks.values() if isinstance(one.limits, Limits)])
+            for watcher in self._watchers:
+                await watcher.open(self.figures)
             if self.node is not None:
                 await self.node.start()
                 self._events.emit(Event(event=SCHEDULER_STARTED, name=self.member.name))
@@ -156,11 +173,20 @@ class Engine:
         """Give back what has not begun, finish what has, say good-bye."""
         self._unlisten()
         async with AsyncExitStack() as steps:  # last in, first out, and each whatever became of the one before
+            steps.push_async_callback(self._last_words)
             steps.push_async_callback(self.member.leave)
             if self.node is not None:
                 steps.push_async_callback(self._stop_node, self.node)
             if self.worker is not None:
                 steps.push_async_callback(self._stop_worker, self.worker, grace_seconds)
+
+    async def _last_words(self) -> None:
+        for watcher in self._watchers:
+            try:
+                await watcher.rest()
+            except Exception:
+                log.exception("an exporter failed at its end")
+        await self._events.rest()
 
     async def _stop_worker(self, worker: Worker, grace_seconds: float) -> None:
         await worker.stop(grace_seconds)
@@ -194,28 +220,73 @@ class Engine:
             return True
         return all(planned.paused or planned.deleted for planned in await store.to_plan(0, last, now, 100))
 
-    def _wants_runs(self) -> bool:
-        return self._events.wanted(RUN_ENDED) or self._events.wanted(RUN_REFUSED)
-
     def _settled(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
-        events, names = self._events, self.worker.names if self.worker is not None else {}
-        if not self._wants_runs():
-            names.clear()  # of somebody who listens to something else
+        if self.worker is None:
+            return
+        runs, watchers = self.worker.runs, self._watchers
+        if not watchers and not self._events.wanted(*ENDS):
+            runs.clear()  # of somebody who listens to something else
             return
         for ack, answer in zip(acks, answers, strict=True):
-            task = names.pop(ack.run_id, "")
+            run = runs.pop(ack.run_id, None)
             known = answer is Answer.ACCEPTED or answer is Answer.ALREADY
+            if watchers and known and run is not None:
+                self._watched(run, ack)
             if known and ack.state is State.SCHEDULED:
                 continue  # given back or put off: nothing has ended
-            events.emit(
-                Event(
-                    event=RUN_ENDED if known else RUN_REFUSED,
-                    run_id=str(ack.run_id),
-                    task=task,
-                    state=ack.state.name,
-                    reason=ack.reason,
-                )
-            )
+            if not known:
+                self._tell(RUN_REFUSED, run, ack)
+                continue
+            self._tell(RUN_ENDED, run, ack)
+            self._tell(BY_STATE[ack.state.name], run, ack)
+
+    def _tell(self, name: Name, run: Run | None, ack: Ack) -> None:
+        if self._events.wanted(name):
+            told = event_of(name, run) if run is not None else Event(event=name, run_id=str(ack.run_id))
+            self._events.emit(replace(told, state=ack.state.name, reason=ack.reason))
+
+    def _watched(self, run: Run, ack: Ack) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher.ended(run, ack)
+            except Exception:
+                log.exception("an exporter failed over run %d", run.id)
+
+    def _started(self, context: Context) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher.started(context)
+            except Exception:
+                log.exception("an exporter failed over run %s", context.id)
+        if self._events.wanted(RUN_STARTED):
+            self._events.emit(replace(event_of(RUN_STARTED, context.run), attempt=context.attempt))
+
+    def figures(self) -> dict[str, float]:
+        """How this process does, by name: for exporters."""
+        found: dict[str, float] = {"events_dropped": sum(ear.dropped for ear in self._events.ears)}
+        if (worker := self.worker) is not None:
+            found["slots"], found["busy"] = worker.slots.size, worker.slots.busy
+            found["acks_waiting"], found["refused"] = len(worker.acks), worker.stale
+            found["abandoned"] = worker.abandoned
+        if (node := self.node) is not None:
+            found["buckets"], found["late_seconds"] = len(node.buckets.owned), node.late_seconds
+        return found
+
+    def watch(self, watcher: Watcher) -> None:
+        """Have each attempt of this process's worker told to an exporter, from now on. It must be quick."""
+        self._watchers.append(watcher)
+        if self.worker is not None:
+            self.worker.watched = True
+            self.worker.slots.started = self._started
+            if watcher.begins:
+                self.worker.slots.begin = self._begin
+
+    def _begin(self, context: Context) -> None:
+        for watcher in self._watchers:
+            try:
+                watcher.begin(context)
+            except Exception:
+                log.exception("an exporter failed over run %s", context.id)
 
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is HintKind.SCHEDULE and self._events.wanted(SCHEDULE_CHANGED):
@@ -225,3 +296,10 @@ class Engine:
 def _named_by(tasks: Mapping[str, Definition]) -> tuple[QueueShare, ...]:
     named = [task.queue for task in tasks.values()]
     return tuple(QueueShare(name) for name in dict.fromkeys([DEFAULT_QUEUE, *named]))
+
+
+def event_of(name: Name, run: Run) -> Event:
+    """An event about a run."""
+    return Event(
+        event=name, run_id=str(run.id), task=run.task, queue=queue_of(run.queue), schedule=run.schedule, key=run.key
+    )

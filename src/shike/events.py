@@ -1,28 +1,28 @@
-"""Everything observable, by name: the documented API of what Shike tells its listeners.
+"""Everything observable, by name: the documented API of what Shike tells its listeners (R3.12).
 
-Listeners hear of what *this process* does, after the store has accepted it. They may be sync or async; one that
-raises is logged and harms nobody; one that is slow is not waited for, and once LISTENER_CALLS_MAX calls of async
-listeners are unfinished, further events are dropped and said to be in the log.
+Listeners hear of what *this process* does, after the store has accepted it. They may be sync or async, and harm nobody:
+each hears its events one after the other behind a bounded queue of its own, off the hot path (`shike.ears`). One that
+raises, or takes longer than LISTENER_SECONDS, is logged and counted; of one that is too slow the LISTENER_CALLS_MAX
+oldest events wait and further ones are dropped, counted and said to be in the log.
 """
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
-from shike.bounds import LISTENER_CALLS_MAX
+from shike.ears import Ear
 from shike.errors import BadInput
 
-log = logging.getLogger("shike.events")
-
-RUN_ENDED: Final = (
-    "run.ended"  # an attempt ended and the store took it: run_id, task, state, reason; FAILED is tried again
-)
+RUN_STARTED: Final = "run.started"  # an attempt begins: run_id, task, queue, schedule, key, attempt
+RUN_SUCCEEDED: Final = "run.succeeded"  # as all that follow, with state and reason: the store took it
+RUN_FAILED: Final = "run.failed"  # an attempt failed, and the run is tried again
+RUN_DEAD: Final = "run.dead"  # it failed for good
+RUN_CANCELLED: Final = "run.cancelled"
+RUN_SKIPPED: Final = "run.skipped"  # granted, and not started: too late, expired
+RUN_ENDED: Final = "run.ended"  # any of these five
 RUN_REFUSED: Final = "run.refused"  # a late report was refused: run_id, task
 WORKER_STARTED: Final = "worker.started"  # name: the worker
 WORKER_STOPPED: Final = "worker.stopped"
@@ -31,16 +31,30 @@ SCHEDULER_STOPPED: Final = "scheduler.stopped"
 SESSION_LOST: Final = "session.lost"  # reason
 SCHEDULE_CHANGED: Final = "schedule.changed"  # name: made, edited, paused, resumed, deleted by anybody
 
-NAMES: Final = (
-    RUN_ENDED,
-    RUN_REFUSED,
-    WORKER_STARTED,
-    WORKER_STOPPED,
-    SCHEDULER_STARTED,
-    SCHEDULER_STOPPED,
-    SESSION_LOST,
-    SCHEDULE_CHANGED,
-)
+Name = Literal[
+    "run.started",
+    "run.succeeded",
+    "run.failed",
+    "run.dead",
+    "run.cancelled",
+    "run.skipped",
+    "run.ended",
+    "run.refused",
+    "worker.started",
+    "worker.stopped",
+    "scheduler.started",
+    "scheduler.stopped",
+    "session.lost",
+    "schedule.changed",
+]
+NAMES: Final[tuple[Name, ...]] = get_args(Name)
+BY_STATE: Final[dict[str, Name]] = {
+    "SUCCESS": RUN_SUCCEEDED,
+    "FAILED": RUN_FAILED,
+    "DEAD": RUN_DEAD,
+    "CANCELLED": RUN_CANCELLED,
+    "SKIPPED": RUN_SKIPPED,
+}
 
 
 class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,50 +66,55 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     task: str = ""
     state: str = ""
     reason: str = ""
+    queue: str = ""
+    schedule: str = ""
+    key: str = ""
+    attempt: int = 0  # of `run.started`
 
 
 Listener = Callable[[Event], Awaitable[None] | None]
 
 
 class Emitter:
-    """Tells listeners. `wanted(name)` is cheap: nobody builds an event that nobody wants."""
+    """Tells listeners. `wanted(name)` is cheap: nobody builds an event that nobody wants.
 
-    def __init__(self) -> None:
+    With `aside` sync listeners are called on threads of their own, as in production; without, they are called where
+    the event is told, as in tests that hold the clock.
+    """
+
+    def __init__(self, *, aside: bool = False) -> None:
+        self.aside = aside
         self.listeners: dict[str, list[Listener]] = {}  # by the names of events; empty: nobody listens at all
-        self._tasks: dict[asyncio.Task[None], None] = {}
+        self.ears: list[Ear[Event]] = []
+        self._by_name: dict[str, list[tuple[Ear[Event], bool]]] = {}
 
-    def on(self, name: str, listener: Listener) -> None:
-        """Call `listener` for each event of that name; `*` means all."""
+    def on(self, name: Name | Literal["*"], listener: Listener, *, quick: bool = False) -> None:
+        """Call `listener` for each event of that name; `*` means all. `quick`: it is Shike's own, sync, takes no time
+        and is told at once. Raises `BadInput` for what is no event and no function."""
         if name != "*" and name not in NAMES:
             raise BadInput(f"no event is called {name!r}; there are: {', '.join(NAMES)}")
+        if not callable(listener):
+            raise BadInput(f"{listener!r:.60} cannot listen: give a function that takes an event")
+        ear = next((one for one in self.ears if one.listener == listener), None)
+        if ear is None:
+            ear = Ear(listener)
+            self.ears.append(ear)
         self.listeners.setdefault(name, []).append(listener)
+        self._by_name.setdefault(name, []).append((ear, quick))
 
-    def wanted(self, name: str) -> bool:
-        return bool(self.listeners) and (name in self.listeners or "*" in self.listeners)
+    def wanted(self, *names: str) -> bool:
+        """Whether anybody listens to one of these."""
+        return bool(self.listeners) and ("*" in self.listeners or any(name in self.listeners for name in names))
 
     def emit(self, event: Event) -> None:
         """Tell whoever wants to know; never raises, never waits."""
-        for listener in (*self.listeners.get(event.event, ()), *self.listeners.get("*", ())):
-            try:
-                told = listener(event)
-                if inspect.isawaitable(told):
-                    self._go_on(told, event)
-            except Exception:
-                log.exception("listener for %s failed", event.event)
+        for ear, quick in (*self._by_name.get(event.event, ()), *self._by_name.get("*", ())):
+            if quick or not self.aside:
+                ear.call(event)
+            else:
+                ear.tell(event)
 
-    def _go_on(self, told: Awaitable[None], event: Event) -> None:
-        if len(self._tasks) >= LISTENER_CALLS_MAX:
-            if inspect.iscoroutine(told):
-                told.close()
-            log.error("listeners are too slow: %s of run %s is dropped", event.event, event.run_id or "none")
-            return
-        task = asyncio.get_running_loop().create_task(_finish(told), name="shike:listener")
-        self._tasks[task] = None
-        task.add_done_callback(self._tasks.pop)
-
-
-async def _finish(told: Awaitable[None]) -> None:
-    try:
-        await told
-    except Exception:
-        log.exception("async listener failed")
+    async def rest(self) -> None:
+        """Wait until listeners have heard what was told, each at most LISTENER_SECONDS."""
+        for ear in self.ears:
+            await ear.rest()

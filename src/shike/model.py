@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from shike.attempts import Failure, LogLine, UserStep
 from shike.bounds import BAND_DEFAULT, MISFIRE_GRACE_SECONDS
 from shike.ties import Link as Link
 from shike.ties import OnParent as OnParent
@@ -160,6 +161,7 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     route: Route | None = None  # None: whoever is free
     takes: str = ""  # in its arguments an object with this one name stands for parents' results: `track.handover`
     gate: str = ""  # of a schedule: where its runs wait for their limits
+    traceparent: str = ""  # the span that submitted it (W3C Trace Context)
 
 
 class Run(Struct, frozen=True, array_like=True, gc=False):
@@ -235,8 +237,17 @@ class Attempt(Struct, frozen=True, array_like=True, gc=False):
     ended_at: int = NEVER
     error: str = ""  # type and message
     traceback: str = ""
-    steps: tuple[tuple[str, int, int], ...] = ()  # (name, started_at, duration in µs)
+    steps: tuple[tuple[str, int, int], ...] = ()  # as programs before 0.3 wrote them; now: `spans`
     worker: str = ""
+    eligible_at: int = NEVER  # the run_at for which it was granted
+    room_at: int = NEVER  # its worker had no room for that queue until then, where it had none since eligible_at
+    slots: int = 0  # of that worker
+    asked_micros: int = 0  # how long the store took to grant it
+    spans: tuple[UserStep, ...] = ()
+    lines: tuple[LogLine, ...] = ()  # the end of what it logged
+    lost: int = 0  # steps and lines that were too many to be kept
+    failure: Failure | None = None
+    traceparent: str = ""  # of its span, where an exporter made one (W3C Trace Context)
 
 
 class SessionState(StrEnum):
@@ -274,8 +285,7 @@ class Load(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     bucket_lease_seconds: float = 0.0  # how long its buckets stay its own without a beat; 0: as long as usual
     late_ms: dict[int, int] = field(default_factory=dict)  # its late buckets, by their lowest virtual bucket
-    started_late_ms: dict[int, int] = field(default_factory=dict)  # a worker's: what it got late though it had room,
-    # by the lowest of as many virtual buckets as it tells of together
+    started_late_ms: dict[int, int] = field(default_factory=dict)  # a worker's: late in spite of room, by ranges' lowest
     slots: int = 0  # a worker's; 0: it is none, or does not tell
     busy: int = 0  # runs under way and granted
     cpu: float = 0.0  # of its machine, 0 … 1, as the next two

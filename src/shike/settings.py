@@ -33,6 +33,8 @@ LEASE_SECONDS_MIN: Final = 2 * BEAT_SECONDS  # one beat may be late without harm
 LEASE_SECONDS_MAX: Final = 3_600.0
 PORT_MAX: Final = 65_535
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+LOG_FORMATS: Final = ("text", "json")
+NO_PORT: Final = -1
 PRESETS: Final = ("classic", "simple", "precise")
 SYNCHRONOUS: Final = ("full", "normal", "off")
 
@@ -57,6 +59,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = 8787
     intakes: bool = True
     log_level: str = "info"
+    log_format: str = "text"
+    trace: bool = True
+    exporters: tuple[str, ...] = ()
+    metrics_port: int = -1
     history_success_days: float = 7.0
     history_dead_days: float = 90.0
     history_log_days: float = 0.0
@@ -89,6 +95,11 @@ MEANING: Final[dict[str, str]] = {
     "port": "port that the server listens on; 0: any that is free",
     "intakes": "whether `shike up` and `shike server` read the messages of the intakes that the app declares",
     "log_level": ", ".join(f"`{level}`" for level in LOG_LEVELS),
+    "log_format": "`text` for people, or `json`: an object a line, with run, attempt and task where a handler logs",
+    "trace": "whether the steps and the last log lines of handlers are kept with each attempt",
+    "exporters": "where traces and metrics go: `otel` (the SDK is configured by its own OTEL_… variables); none: nowhere",
+    "metrics_port": "port of this machine on which `up`, `scheduler` and `worker` answer `/metrics` for Prometheus; 0: "
+    "any that is free; -1: none",
     "history_success_days": "how long runs that went well are remembered",
     "history_dead_days": "how long dead letters and the timetable are remembered",
     "history_log_days": "how long the log of deeds is remembered: a server drops what is older, and the chain tells of "
@@ -224,7 +235,7 @@ def _unknown(name: str) -> str:
 
 
 def _value(origin: str, name: str, value: Any) -> Any:
-    if name in ("queues", "tags", "allow_http") and isinstance(value, str):
+    if name in ("queues", "tags", "allow_http", "exporters") and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if name == "values" and isinstance(value, dict):
         value = {key: str(one) if isinstance(one, int | float) else one for key, one in value.items()}
@@ -296,6 +307,8 @@ _CHECKS: Final[dict[str, Callable[[Any], str]]] = {
     "host": lambda value: "" if value else "it cannot be empty",
     "port": _between(0, PORT_MAX),
     "log_level": _one_of(LOG_LEVELS),
+    "log_format": _one_of(LOG_FORMATS),
+    "metrics_port": _between(NO_PORT, PORT_MAX),
     "history_success_days": _between(0, HISTORY_DAYS_MAX),
     "history_dead_days": _between(0, HISTORY_DAYS_MAX),
     "history_log_days": _between(0, HISTORY_DAYS_MAX),

@@ -1,4 +1,4 @@
-"""`shike dead`: list, replay, drop."""
+"""`shike dead`: list, group, replay, drop."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from shike.errors import BadInput
 from shike.operate import dead
 from shike.operate.runs import run_id_of
 
-app = App(name="dead", help="List, replay and drop dead letters.")
+app = App(name="dead", help="List, group, replay and drop dead letters.")
 
 Task = Annotated[str, Parameter(help="All of this task.")]
+GroupOf = Annotated[str, Parameter(help="All of this fingerprint: `shike dead groups`.")]
 All = Annotated[bool, Parameter(help="All there are.", negative="")]
 
 
@@ -41,12 +42,31 @@ def list_(
 
 
 @app.command
-def replay(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANYWHERE) -> int:
-    """Run dead letters again as new runs: by id, all of a task, or all. Each one once."""
-    numbers = _numbers(run_ids, task, all_)
+def groups(*, task: Annotated[str, Parameter(help="Only of this task.")] = "", where: Where = ANYWHERE) -> int:
+    """Dead letters by fingerprint: one line for each kind of failure in each place. Exit code 1 if one waits for
+    somebody."""
+    found = at_desk(where, lambda desk: dead.grouped(desk.store, task=desk.full_name(task)))
+    if where.json:
+        output.as_json(found)
+    else:
+        rows = [
+            (one.fingerprint, one.count, one.waiting, " ".join(one.tasks), one.last_at, one.place, one.reason)
+            for one in found.groups
+        ]
+        heads = ("fingerprint", "count", "waiting", "task", "last died", "where", "reason")
+        output.table(heads, rows, empty="no dead letters")
+        if found.more:
+            print(f"of the newest {found.looked_at:,}")
+    return FOUND if any(one.waiting for one in found.groups) else FINE
+
+
+@app.command
+def replay(*run_ids: str, task: Task = "", group: GroupOf = "", all_: All = False, where: Where = ANYWHERE) -> int:
+    """Run dead letters again as new runs: by id, all of a task, of a group, or all. Each one once."""
+    numbers = _numbers(run_ids, task, group, all_)
 
     async def work(desk: Desk) -> dead.Replays:
-        letters = await dead.pick(desk.store, numbers, task=desk.full_name(task), everything=all_)
+        letters = await dead.pick(desk.store, numbers, task=desk.full_name(task), group=group, everything=all_)
         return await dead.replay_all(desk.client, letters)
 
     done = at_desk(where, work)
@@ -61,12 +81,12 @@ def replay(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANY
 
 
 @app.command
-def drop(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANYWHERE) -> int:
-    """Forget dead letters that are dealt with: by id, all of a task, or all."""
-    numbers = _numbers(run_ids, task, all_)
+def drop(*run_ids: str, task: Task = "", group: GroupOf = "", all_: All = False, where: Where = ANYWHERE) -> int:
+    """Forget dead letters that are dealt with: by id, all of a task, of a group, or all."""
+    numbers = _numbers(run_ids, task, group, all_)
 
     async def work(desk: Desk) -> int:
-        letters = await dead.pick(desk.store, numbers, task=desk.full_name(task), everything=all_)
+        letters = await dead.pick(desk.store, numbers, task=desk.full_name(task), group=group, everything=all_)
         return await dead.drop(desk.store, letters)
 
     count = at_desk(where, work)
@@ -77,7 +97,7 @@ def drop(*run_ids: str, task: Task = "", all_: All = False, where: Where = ANYWH
     return FINE
 
 
-def _numbers(run_ids: tuple[str, ...], task: str, everything: bool) -> list[int]:
-    if sum((bool(run_ids), bool(task), everything)) != 1:
-        raise BadInput("say which: run ids, --task NAME, or --all")
+def _numbers(run_ids: tuple[str, ...], task: str, group: str, everything: bool) -> list[int]:
+    if sum((bool(run_ids), bool(task or group), everything)) != 1:
+        raise BadInput("say which: run ids, --task NAME, --group FINGERPRINT, or --all")
     return [run_id_of(one) for one in run_ids]

@@ -9,6 +9,8 @@ import msgspec
 
 from shike.clock import MICROS, to_datetime
 
+RUN_FACTS = ("run_id", "attempt", "task")  # of the handler that logs: `shike.worker.lines`
+
 
 class Lines(logging.Handler):
     """Writes to whatever `sys.stderr` is at the moment, so that a live screen can make room for them."""
@@ -26,7 +28,9 @@ class Lines(logging.Handler):
     def _words(self, record: logging.LogRecord) -> str:
         at = to_datetime(int(record.created * MICROS))
         if self._as_json:
-            line = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+            line: dict[str, object] = {"at": at, "level": record.levelname.lower(), "logger": record.name}
+            line["message"] = record.getMessage()
+            line |= {name: getattr(record, f"shike_{name}") for name in RUN_FACTS if hasattr(record, f"shike_{name}")}
             if record.exc_info:
                 line["error"] = logging.Formatter().formatException(record.exc_info)
             return msgspec.json.encode(line).decode()

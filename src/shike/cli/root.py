@@ -30,7 +30,7 @@ COMMANDS: Final = {  # in the order in which the help shows them
     "explain": ("shike.cli.explain:explain", "Tell why a run went to its worker, or why it waits."),
     "approvals": ("shike.cli.approvals:app", "List what waits for a person's approval; approve or refuse it."),
     "schedules": ("shike.cli.schedules:app", "List, pause, resume, backfill, simulate and delete schedules."),
-    "dead": ("shike.cli.dead:app", "List, replay and drop dead letters."),
+    "dead": ("shike.cli.dead:app", "List, group, replay and drop dead letters."),
     "queues": ("shike.cli.queues:app", "List, pause and resume queues, and choose their order."),
     "pause": ("shike.cli.pauses:pause", "Hold back a queue, a task, the tasks of a tag, or a business key."),
     "resume": ("shike.cli.pauses:resume", "Let what was paused begin again."),

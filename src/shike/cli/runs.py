@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from msgspec.structs import replace
 
 from shike.bands import check_band
-from shike.cli import output
+from shike.cli import output, waterfall
 from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk
@@ -17,7 +18,8 @@ from shike.clock import to_micros
 from shike.counted import counted
 from shike.errors import BadInput
 from shike.model import State
-from shike.operate import graphs, runs
+from shike.operate import graphs, runs, traces
+from shike.operate.autopsy import Trace
 from shike.operate.facts import RunFacts
 from shike.operate.runs import run_id_of
 from shike.store.base import RunFilter
@@ -69,17 +71,27 @@ def list_(
 
 @app.command
 def show(run_id: str, /, *, where: Where = ANYWHERE) -> int:
-    """One run: what it is, its life as a timeline, and where it failed. Exit code 1 if it ended without success."""
+    """One run: what it is, its life as a timeline and as a waterfall, why it was late, and where it failed. Exit code 1
+    if it ended without success."""
     number = run_id_of(run_id)
-    run, steps = at_desk(where, lambda desk: runs.show(desk.client, number))
+
+    async def look(desk: Desk) -> tuple[RunFacts, list[runs.Step], Trace]:
+        run, steps = await runs.show(desk.client, number)
+        return run, steps, await traces.of_run(desk.store, number, datetime.now().astimezone().tzinfo or UTC)
+
+    run, steps, trace = at_desk(where, look)
     if where.json:
-        output.as_json({"run": run, "timeline": steps})
+        output.as_json({"run": run, "timeline": steps, "trace": trace})
     else:
         _tell(run)
         print()
         output.table(
             ("when", "what", ""), [(output.local(step.at, parts=True), step.what, step.words) for step in steps]
         )
+        print()
+        waterfall.show(trace)
+        for line in run.log:
+            print(f"{output.local(line.at, parts=True)} {line.level.lower()}: {line.text}")
         if run.traceback:
             print(f"\n{run.traceback.rstrip()}")
     return FOUND if run.state in ("DEAD", "CANCELLED", "SKIPPED") else FINE
@@ -215,16 +227,20 @@ def reroute(
 
 @app.command
 def follow(run_id: str, /, *, where: Where = ANYWHERE) -> int:
-    """Watch a run until it is over. Exit code 1 if it ended without success."""
+    """Watch a run until it is over: its state, its progress and what it logs. Exit code 1 if it ended without
+    success."""
     number = run_id_of(run_id)
 
     async def watch(desk: Desk) -> RunFacts:
-        last = None
+        last, seen = None, runs.Reader()
         async for run in runs.follow(desk.client, number):
-            last = run
+            new, before, last = seen.new(run.log), last, run
             if where.json:
                 output.as_json(run)
-            else:
+                continue
+            for line in new:
+                print(f"{output.local(line.at, parts=True)} {line.level.lower()}: {line.text}", flush=True)
+            if before is None or replace(before, log=()) != replace(run, log=()):
                 words = f" {run.progress}" if run.progress is not None else ""
                 print(f"{run.state}{words}" + (f": {run.reason}" if run.reason else ""), flush=True)
         assert last is not None

@@ -76,11 +76,12 @@ class Service:
 
     async def run(self) -> bool:
         """Until a signal, a limit or an edit."""
-        start_logging(self._loaded.settings.log_level, as_json=self._as_json)
+        settings = self._loaded.settings
+        start_logging(settings.log_level, as_json=self._as_json or settings.log_format == "json")
         self._watch_signals()
+        self._export()
         facade = self._facade()
         status = Status(self._app)
-        settings = self._loaded.settings
         try:
             async with self._app.running(self._roles(), pools=self._pools()) as engine, AsyncExitStack() as intakes:
                 engine.member.on_gone.append(self._follow)
@@ -150,6 +151,7 @@ class Service:
             queues=queues,
             tags=settings.tags,
             weight=settings.weight,
+            traces=settings.trace,
             lease_seconds=lease_seconds,
             runs_max=self._limits.max_runs,
             preset=PRESETS[settings.preset],
@@ -160,6 +162,17 @@ class Service:
                 lease_seconds,
             ),
         )
+
+    def _export(self) -> None:
+        """What the settings name; the files of exporters may be missing, where nobody names them."""
+        settings = self._loaded.settings
+        names = [*settings.exporters, *(["prometheus"] if settings.metrics_port >= 0 else [])]
+        if not names:
+            return
+        from shike.export import make
+
+        for name in names:
+            self._app.export(make(name, port=settings.metrics_port) if name == "prometheus" else make(name))
 
     def _waker(self) -> Waker | None:
         from shike.connect import BrokerWaker

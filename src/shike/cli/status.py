@@ -82,7 +82,7 @@ class Status:
     async def attach(self, engine: Engine, store: Store, slots: int) -> None:
         """Begin to listen."""
         self._engine, self._store, self._slots = engine, store, slots
-        self._app.events.on(RUN_ENDED, self._heard)
+        self._app.events.on(RUN_ENDED, self._heard, quick=True)
 
     def _heard(self, event: Event) -> None:
         self._ended[event.state] += 1

@@ -18,6 +18,10 @@ class Serving(Where):
 
     lease_seconds: Annotated[float | None, Parameter(help="How long others wait for a silent process.")] = None
     log_level: Annotated[str | None, Parameter(help="debug, info, warning, error or critical.")] = None
+    log_format: Annotated[str | None, Parameter(help="text, or json: one object a line.")] = None
+    metrics_port: Annotated[
+        int | None, Parameter(help="Answer /metrics for Prometheus on this port of this machine; 0: any free one.")
+    ] = None
     plain: Annotated[bool, Parameter(help="Log lines, also on a terminal.", negative="")] = False
     drain: Annotated[bool, Parameter(help="Stop when nothing is left that is due.", negative="")] = False
 
@@ -78,7 +82,8 @@ def _serve(options: Serving, app_path: str | None, *, scheduler: bool, worker: b
     from shike.cli.size import parse_size
     from shike.worker.recycle import Limits
 
-    flags: dict[str, object] = {"lease_seconds": options.lease_seconds, "log_level": options.log_level}
+    shared = ("lease_seconds", "log_level", "log_format", "metrics_port")
+    flags: dict[str, object] = {name: getattr(options, name) for name in shared}
     limits, reload = Limits(), False
     if isinstance(options, Working):
         names = ("slots", "queues", "tags", "weight", "threads", "processes", "allow_commands", "allow_http")

@@ -13,8 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from shike.bounds import ARGS_BYTES_MAX, DEDUPE_SECONDS
-from shike.call import Call, Duration, How, Task, backoff, check_band
+from shike.call import Call, Duration, Task, backoff, check_band
 from shike.errors import TooLarge
+from shike.how import How
 from shike.model import Backoff, OnUnknown, Route
 from shike.task import Definition, check_queue
 

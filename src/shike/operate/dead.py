@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from pathlib import PurePath
 
 from msgspec import Struct
 
+from shike.attempts import Failure
 from shike.client import Client
 from shike.errors import Conflict, NotFound
 from shike.model import Ended
-from shike.operate.facts import RunFacts, run_facts
+from shike.operate.facts import RunFacts, instant, last_attempt, run_facts
 from shike.operate.runs import replay
 from shike.store.base import Store
+from shike.track.failures import failure_of_text
 
 PAGE = 500
-MANY_MAX = 10_000  # replayed or dropped in one call
+MANY_MAX = 10_000  # replayed, dropped or grouped in one call
+SHOWN_RUNS = 5  # of a group
 
 
 class Replays(Struct, frozen=True, kw_only=True):
@@ -24,16 +29,89 @@ class Replays(Struct, frozen=True, kw_only=True):
     before: list[str]
 
 
+class Group(Struct, frozen=True, kw_only=True):
+    """Dead letters of one kind: the same type of failure in the same place, or the same words."""
+
+    fingerprint: str
+    count: int
+    waiting: int  # not replayed yet
+    tasks: tuple[str, ...]
+    kind: str  # the type of what was raised; empty where nothing was
+    place: str  # the innermost call of the user's own: file, line, function
+    reason: str  # of the newest
+    first_at: datetime | None
+    last_at: datetime | None
+    newest: tuple[str, ...]  # ids, at most SHOWN_RUNS
+
+
+class Groups(Struct, frozen=True, kw_only=True):
+    """The largest first. `looked_at` dead letters are in them; `more`: there are others, older ones."""
+
+    groups: list[Group]
+    looked_at: int
+    more: bool
+
+
+async def grouped(store: Store, *, task: str = "") -> Groups:
+    """The newest MANY_MAX dead letters by fingerprint."""
+    letters = await pick(store, (), task=task, everything=True)
+    groups: dict[str, list[Ended]] = {}
+    for ended in reversed(letters):
+        groups.setdefault(fingerprint_of(ended), []).append(ended)
+    found = [_group(fingerprint, group) for fingerprint, group in groups.items()]
+    return Groups(
+        groups=sorted(found, key=lambda group: (-group.count, group.fingerprint)),
+        looked_at=len(letters),
+        more=len(letters) == MANY_MAX,
+    )
+
+
+def fingerprint_of(ended: Ended) -> str:
+    """Of its failure; where none was taken apart, of its reason without numbers."""
+    return failure_in(ended).fingerprint
+
+
+def failure_in(ended: Ended) -> Failure:
+    """The record of its last failure, or what its reason makes of one."""
+    last = last_attempt(ended)
+    return (last.failure if last is not None else None) or failure_of_text(ended.reason)
+
+
+def _group(fingerprint: str, group: Sequence[Ended]) -> Group:
+    newest, failure = group[0], failure_in(group[0])
+    own = [frame for frame in failure.chain[0].frames if frame.own] if failure.chain else []
+    return Group(
+        fingerprint=fingerprint,
+        count=len(group),
+        waiting=sum(not ended.replayed_as for ended in group),
+        tasks=tuple(sorted({ended.run.task for ended in group})),
+        kind=failure.chain[0].kind if failure.chain else "",
+        place=f"{PurePath(own[-1].file).name}:{own[-1].line} {own[-1].function}" if own else "",
+        reason=newest.reason,
+        first_at=instant(min(ended.ended_at for ended in group)),
+        last_at=instant(max(ended.ended_at for ended in group)),
+        newest=tuple(str(ended.run.id) for ended in group[:SHOWN_RUNS]),
+    )
+
+
 async def listing(store: Store, limit: int, *, task: str = "", before: int = 0) -> list[RunFacts]:
     """Dead letters, newest first; those that were replayed say as which run."""
     now = await store.now()
     return [run_facts(ended, now) for ended in await store.dead(limit, before=before, task=task)]
 
 
-async def pick(store: Store, run_ids: Sequence[int], *, task: str = "", everything: bool = False) -> list[Ended]:
-    """The dead letters of these ids, of one task, or all; oldest first, at most MANY_MAX. Raises `NotFound`."""
+async def pick(
+    store: Store, run_ids: Sequence[int], *, task: str = "", group: str = "", everything: bool = False
+) -> list[Ended]:
+    """The dead letters of these ids, of one task, of a fingerprint, or all; oldest first, of the newest MANY_MAX.
+    Raises `NotFound`."""
     if run_ids:
         return [await _one(store, run_id) for run_id in run_ids]
+    if group:
+        letters = await pick(store, (), task=task, everything=True)
+        if found := [ended for ended in letters if fingerprint_of(ended) == group]:
+            return found
+        raise NotFound(f"no dead letter has the fingerprint {group!r}; `shike dead groups` shows them")
     if not task and not everything:
         return []
     found: list[Ended] = []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from shike.attempts import NO_TAIL, LogLine, split_report
 from shike.clock import MICROS, to_datetime
 from shike.counted import counted
 from shike.lanes import queue_of
@@ -17,6 +19,14 @@ from shike.store.codec import Codec, Plain
 from shike.store.orders import eligible_since
 
 RUN_ID_MAX = (1 << 63) - 1
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """One line that a handler logged."""
+
+    at: datetime | None
+    level: str
+    text: str
 
 
 class RunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,6 +54,7 @@ class RunFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     result: Any = None
     progress: Any = None
     traceback: str = ""  # of the last attempt that failed
+    log: tuple[Line, ...] = ()  # the end of what it logs, or what its last attempt logged
 
 
 def instant(micros: int) -> datetime | None:
@@ -65,6 +76,8 @@ def run_facts(known: Live | Ended, now: int, *, codec: Codec | None = None, full
     live = known if isinstance(known, Live) else None
     last = last_attempt(known)
     started_at = last.started_at if last is not None else NEVER
+    progress, tail = split_report(live.progress) if live is not None else (b"", NO_TAIL)
+    lines = last.lines if last is not None else tail.lines
     return RunFacts(
         id=str(run.id),
         task=run.task,
@@ -88,8 +101,14 @@ def run_facts(known: Live | Ended, now: int, *, codec: Codec | None = None, full
         replayed_as=_id(ended.replayed_as) if ended is not None else "",
         arguments=readable(run.args, codec) if full else None,
         result=readable(ended.result, codec) if full and ended is not None else None,
-        progress=readable(live.progress) if full and live is not None else None,
+        progress=readable(progress) if full else None,
+        log=lines_of(lines) if full else (),
     )
+
+
+def lines_of(lines: Iterable[LogLine]) -> tuple[Line, ...]:
+    """As people read them."""
+    return tuple(Line(at=instant(line.at), level=line.level, text=line.text) for line in lines)
 
 
 def last_attempt(known: Live | Ended) -> Attempt | None:

@@ -17,8 +17,9 @@ from shike.errors import BadInput, Conflict, NotFound
 from shike.lanes import hall_of, is_routed
 from shike.limit.gates import is_limit_gate
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Live, Misfire, Options, Run, State
-from shike.operate.facts import RUN_ID_MAX, RunFacts, instant, run_facts, state_now
+from shike.operate.facts import RUN_ID_MAX, Line, RunFacts, instant, run_facts, state_now
 from shike.operate.graphs import waits
+from shike.operate.waterfall import steps_of
 from shike.store.base import RunFilter, Store
 from shike.store.guards import Entry, Replayed
 from shike.store.hints import Hint, HintKind
@@ -123,7 +124,9 @@ def _attempt_steps(attempt: Attempt) -> list[tuple[int, str, str]]:
     steps = [(claimed_at, "claimed", f"attempt {attempt.number}, token {attempt.token}{who}")]
     if attempt.started_at:
         steps.append((attempt.started_at, "started", f"attempt {attempt.number}"))
-    steps += [(at, f"step {name}", f"{micros / MICROS:.3f} s") for name, at, micros in attempt.steps]
+    for step, _ in steps_of(attempt):
+        words = f"{step.micros / MICROS:.3f} s"
+        steps.append((step.started_at, f"step {step.name}", f"{words}: {step.error}" if step.error else words))
     took = f"after {(attempt.ended_at - attempt.started_at) / MICROS:.3f} s" if attempt.started_at else "not started"
     how = attempt.state.name.lower()
     steps.append((attempt.ended_at, f"attempt {how}", ": ".join(filter(None, (took, attempt.error)))))
@@ -214,8 +217,30 @@ def again(run: Run, run_id: int) -> Run:
     )
 
 
+class Reader:
+    """Tells which lines of a log are new, where each look shows only the end of it."""
+
+    def __init__(self) -> None:
+        self._last: datetime | None = None
+        self._there: set[Line] = set()  # of that instant
+
+    def new(self, lines: Sequence[Line]) -> list[Line]:
+        """Those that were not in a look before."""
+        last = self._last
+        found = [
+            line
+            for line in lines
+            if line.at is not None and (last is None or line.at > last or (line.at == last and line not in self._there))
+        ]
+        if found:
+            self._last = max(line.at for line in found if line.at is not None)
+            there = {line for line in lines if line.at == self._last}
+            self._there = there | self._there if self._last == last else there
+        return found
+
+
 async def follow(client: Client, run_id: int) -> AsyncIterator[RunFacts]:
-    """The run each time that its state, attempt or progress changes, until it is over.
+    """The run each time that its state, attempt, progress or log changes, until it is over.
 
     Hints make it quick, a look each second makes it sure; what changes twice in between is seen once.
     """

@@ -9,9 +9,10 @@ import msgspec
 from msgspec.structs import replace
 
 from shike.bounds import ARGS_BYTES_MAX, DEDUPE_SECONDS, KEY_CHARS_MAX, RELAY_REMEMBER_SECONDS
-from shike.call import Call, How, Task
+from shike.call import Call, Task
 from shike.clock import MICROS, WALL_MAX, to_datetime
 from shike.errors import BadArguments, BadInput, BadTime, TooLarge
+from shike.how import How
 from shike.model import NEVER
 from shike.outbox.rows import Options, Row
 from shike.payload import to_json

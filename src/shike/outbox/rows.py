@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from shike.bounds import ARGS_BYTES_MAX
-from shike.call import How
+from shike.how import How
 
 TEXT_CHARS_MAX: Final = ARGS_BYTES_MAX + 1  # of one text, read from a row: one more than can be right
 

@@ -69,6 +69,11 @@ class Node:
         self._archivist = Archivist(store, self.buckets) if isinstance(store, Archiving) and store.archives else None
         self._unlisten = store.listen(self._hinted)
 
+    @property
+    def late_seconds(self) -> float:
+        """How late the latest of its buckets was read or planned, in the last few seconds."""
+        return max(self._lateness.told().values(), default=0) / 1_000
+
     async def start(self) -> None:
         """Start all roles. The member must have joined."""
         for name, role in {

@@ -12,6 +12,8 @@ from shike import __version__
 from shike.clock import MICROS, WALL_MIN
 from shike.errors import StoreError
 from shike.lanes import queue_of
+from shike.metrics import MEDIA_TYPE as PROMETHEUS
+from shike.metrics import labelled, metric, text
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.desk import Desk
 from shike.server.problems import MEDIA_TYPE, encode, plain
@@ -23,8 +25,6 @@ from shike.store.orders import is_ranked
 READY_SECONDS: Final = 2.0  # a store that does not answer by then is not ready; probes wait little longer
 QUEUES_LOOKED_AT: Final = 1_000
 OLDEST: Final = "For how long the oldest eligible run of a queue has waited: scale workers by it."
-PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
-ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 class Alive(Struct, frozen=True, kw_only=True):
@@ -71,23 +71,23 @@ async def _read(desk: Desk) -> str:
     sessions = await store.sessions()
     kinds = {kind: sum(one.kind == kind for one in sessions) for kind in ("all", "node", "worker")}
     lines = [
-        *_metric("shike_info", "The version of this server.", {f'version="{__version__}"': 1}),
-        *_metric("shike_runs", "Runs that are not over, by state.", _states(counts)),
-        *_metric("shike_runs_ended", "Runs that are over and remembered.", _labelled("state", counts.ended)),
-        *_metric("shike_dead_letters", "Dead letters.", {"": counts.dead}),
-        *_metric("shike_queue_runs", "Runs of a queue that are not over.", _labelled("queue", _by_queue(counts))),
-        *_metric("shike_backlog_seconds", OLDEST, _labelled("queue", late)),
-        *_metric("shike_backlog_seconds_max", "The same, of all queues.", {"": max(late.values(), default=0.0)}),
-        *_metric("shike_sessions", "Live processes, by kind.", _labelled("kind", kinds)),
-        *_metric("shike_server_streams", "Listeners to live changes.", {"": desk.streams}),
-        *_metric("shike_server_waiting", "Requests that wait for work or for an end.", {"": desk.waiters}),
+        *metric("shike_info", "The version of this server.", {f'version="{__version__}"': 1}),
+        *metric("shike_runs", "Runs that are not over, by state.", _states(counts)),
+        *metric("shike_runs_ended", "Runs that are over and remembered.", labelled("state", counts.ended)),
+        *metric("shike_dead_letters", "Dead letters.", {"": counts.dead}),
+        *metric("shike_queue_runs", "Runs of a queue that are not over.", labelled("queue", _by_queue(counts))),
+        *metric("shike_backlog_seconds", OLDEST, labelled("queue", late)),
+        *metric("shike_backlog_seconds_max", "The same, of all queues.", {"": max(late.values(), default=0.0)}),
+        *metric("shike_sessions", "Live processes, by kind.", labelled("kind", kinds)),
+        *metric("shike_server_streams", "Listeners to live changes.", {"": desk.streams}),
+        *metric("shike_server_waiting", "Requests that wait for work or for an end.", {"": desk.waiters}),
     ]
-    return "\n".join(lines) + "\n"
+    return text(lines)
 
 
 def _states(counts: Counts) -> dict[str, float]:
     names = ("waiting", "scheduled", "eligible", "running", "failed")
-    return _labelled("state", {name: getattr(counts, name) for name in names})
+    return labelled("state", {name: getattr(counts, name) for name in names})
 
 
 def _by_queue(counts: Counts) -> dict[str, int]:
@@ -96,16 +96,6 @@ def _by_queue(counts: Counts) -> dict[str, int]:
     for lane, runs in counts.by_queue.items():
         found[queue_of(lane)] += runs
     return found
-
-
-def _labelled(label: str, values: dict[str, int] | dict[str, float]) -> dict[str, float]:
-    return {f'{label}="{name.translate(ESCAPES)}"': value for name, value in sorted(values.items())}
-
-
-def _metric(name: str, words: str, values: dict[str, float] | dict[str, int]) -> list[str]:
-    """All of ours go up and down: gauges."""
-    lines = [f"# HELP {name} {words}", f"# TYPE {name} gauge"]
-    return lines + [f"{name}{{{labels}}} {value:g}".replace("{}", "") for labels, value in values.items()]
 
 
 ROUTES = (

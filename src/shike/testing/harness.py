@@ -83,6 +83,7 @@ class Harness:
         client, runtime = self.app.client, VirtualRuntime(clock=self._clock)
         self.app.runtime = runtime
         client.move_in(self.store, runtime, self._do)
+        self.app.events.aside = False  # listeners have their turn where the event is told: no thread, no chance
         self._engine = self._do(self._start(runtime))
         self.run_due()
 
@@ -91,7 +92,10 @@ class Harness:
         pools = {kind: TurnsPool(kind) for kind in (Executor.THREAD, Executor.PROCESS)}
         codec, events = self.app.client.codec, self.app.events
         roles = Roles(lease_seconds=LEASE_SECONDS, queues=tuple(map(QueueShare, self.app.queues)))
-        engine = Engine(self.store, runtime, self.app.tasks, roles, pools=pools, codec=codec, events=events)
+        given = self.app.exporters
+        engine = Engine(
+            self.store, runtime, self.app.tasks, roles, pools=pools, codec=codec, events=events, watchers=given
+        )
         await engine.start()
         return engine
 
@@ -100,6 +104,7 @@ class Harness:
         if self._engine is not None:
             self._do(self._engine.stop(0.0))
         _, runtime = self._old
+        self.app.events.aside = True
         self.app.runtime = runtime
         self.app.client.move_out(runtime)
         self._loop.close()

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from shike.bounds import ERROR_CHARS_MAX
+from shike.attempts import Failure, LogLine, UserStep
+from shike.bounds import ERROR_CHARS_MAX, LOG_TAIL_SUCCESS_BYTES
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.model import NEVER, RECORD_VERSION, TERMINAL, Attempt, Backoff, Misfire, Options, Run, State
@@ -31,6 +32,17 @@ def options_of(packed: bytes) -> Options:
         raise BadInput(f"the options of this run cannot be read: {error}") from error
 
 
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """How a worker came by a batch: what it knew when it asked, for the question why a run began so late."""
+
+    slots: int = 0  # that it has
+    asked_micros: int = 0  # from its question to the store's answer
+    room_at: int = NEVER  # since when it had room for this queue; NEVER: as long as it remembers
+
+
+NO_GRANT = Grant()
+
+
 class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is known of an attempt when it ends."""
 
@@ -40,7 +52,12 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     claimed_at: int
     started_at: int
     ended_at: int
-    steps: tuple[tuple[str, int, int], ...] = ()
+    grant: Grant = NO_GRANT
+    spans: tuple[UserStep, ...] = ()
+    lines: tuple[LogLine, ...] = ()
+    lost: int = 0
+    failure: Failure | None = None
+    traceparent: str = ""
 
 
 def refusal(claimed: Claimed, now: int) -> str:
@@ -179,6 +196,14 @@ def with_news(
     return msgspec.structs.replace(ack, effects=(*ack.effects, *effects))
 
 
+def last_words(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    """The end of a log, as much of it as a success keeps."""
+    kept, left = len(lines), LOG_TAIL_SUCCESS_BYTES
+    while kept and (left := left - len(lines[kept - 1].text)) >= 0:
+        kept -= 1
+    return lines[kept:]
+
+
 def _trace(facts: Facts, state: State, error: str = "", traceback: str = "") -> bytes:
     return pack_attempt(
         Attempt(
@@ -192,7 +217,16 @@ def _trace(facts: Facts, state: State, error: str = "", traceback: str = "") -> 
             facts.ended_at,
             error[:ERROR_CHARS_MAX],
             traceback[-ERROR_CHARS_MAX:],
-            facts.steps,
+            (),
             facts.worker,
+            facts.claimed.run_at,
+            facts.grant.room_at,
+            facts.grant.slots,
+            facts.grant.asked_micros,
+            facts.spans,
+            facts.lines if state is not State.SUCCESS else last_words(facts.lines),
+            facts.lost,
+            facts.failure,
+            facts.traceparent,
         )
     )

@@ -16,20 +16,22 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
 
 import msgspec
 
-from shike.bounds import KILL_GRACE_SECONDS, STEPS_MAX
+from shike.attempts import NO_TAIL, Tail, UserStep
+from shike.bounds import KILL_GRACE_SECONDS, LOG_LIVE_BYTES, LOG_TOLD_SECONDS
 from shike.errors import BadInput, ImportFailed
 from shike.ids.forks import FORKS, end_stray
 from shike.model import Executor
 from shike.payload import to_json
 from shike.task import NO_RESULT, Definition
-from shike.worker import frames
+from shike.worker import frames, lines
 from shike.worker.context import Context, running
 from shike.worker.executor import HandlerFailed
 from shike.worker.failure import describe
@@ -47,15 +49,29 @@ class _Stopped(BaseException):
 class TellingContext(Context):
     """A context whose progress goes to the worker. Each call is one message: it waits when the worker is behind."""
 
-    __slots__ = ("_tell",)
+    __slots__ = ("_tell", "_told_at")
 
     def __init__(self, ask: frames.Ask, tell: Callable[[frames.FromChild], None]) -> None:
-        super().__init__(ask.run, ask.token, ask.attempt, ask.claimed_at, ask.started_at)
+        super().__init__(ask.run, ask.token, ask.attempt, ask.claimed_at, ask.started_at, traces=ask.traces)
         self._tell = tell
+        self._told_at = 0.0
 
     def progress(self, value: Any) -> None:
         super().progress(value)
         self._tell(frames.Progress(to_json(value, "progress")))
+
+    def logged(self) -> None:
+        notes, now = self.noted(), time.monotonic()
+        if notes is not None and now - self._told_at >= LOG_TOLD_SECONDS:
+            self._told_at = now
+            self._tell(frames.Logged(notes.tail(LOG_LIVE_BYTES)))
+
+    def last_words(self) -> tuple[tuple[UserStep, ...], int, Tail, int]:
+        """What each ending tells."""
+        notes, rss = self.noted(), rss_bytes()
+        if notes is None:
+            return (), rss, NO_TAIL, 0
+        return notes.steps(self.until()), rss, notes.tail(), notes.lost
 
 
 class Child:
@@ -75,6 +91,7 @@ class Child:
     def serve(self) -> None:
         """Answer until the worker closes the socket or says `Stop`. To be called on the main thread."""
         signal.signal(signal.SIGTERM, self._on_terminate)
+        lines.listen()
         threading.Thread(target=self._listen, name="shike:listen", daemon=True).start()
         try:
             start = self._inbox.get()
@@ -108,7 +125,7 @@ class Child:
                 stream.flush()
         self._tell(ending)
 
-    def _attempt(self, ask: frames.Ask, context: Context) -> frames.Ending:
+    def _attempt(self, ask: frames.Ask, context: TellingContext) -> frames.Ending:
         definition = self._tasks.get(ask.task)
         if definition is None or definition.executor is Executor.COMMAND:
             return self._failed(None, f"UnknownTask: {ask.task!r} is no task that a child process of this app runs")
@@ -121,7 +138,7 @@ class Child:
         except _Stopped:
             raise
         except BaseException as error:
-            return self._failed(error, steps=context.steps)
+            return self._failed(error, context=context)
         try:
             return self._done(definition, value, context)
         except BadInput as error:
@@ -156,23 +173,24 @@ class Child:
         self._task = asyncio.current_task()
         return await coroutine
 
-    def _done(self, definition: Definition, value: Any, context: Context) -> frames.Done:
-        steps, kind = context.steps[:STEPS_MAX], ""
+    def _done(self, definition: Definition, value: Any, context: TellingContext) -> frames.Done:
+        kind = ""
         if isinstance(value, Snooze | Cancel | Retry):
             kind, payload = type(value).__name__.lower(), msgspec.json.encode(value)
         else:
             payload = definition.encode_result(value) if definition.keep_result else NO_RESULT
-        return frames.Done(steps, rss_bytes(), payload, kind)
+        return frames.Done(*context.last_words(), payload, kind)
 
-    def _refused(self, error: BadInput, context: Context) -> frames.Refused:
+    def _refused(self, error: BadInput, context: TellingContext) -> frames.Refused:
         size, limit = getattr(error, "size", 0), getattr(error, "limit", 0)
-        return frames.Refused(context.steps[:STEPS_MAX], rss_bytes(), str(error), size, limit)
+        return frames.Refused(*context.last_words(), str(error), size, limit)
 
     def _failed(
-        self, error: BaseException | None, text: str = "", steps: Sequence[tuple[str, int, int]] = ()
+        self, error: BaseException | None, text: str = "", context: TellingContext | None = None
     ) -> frames.Failed:
-        failure = HandlerFailed("", "") if error is None else describe(error)
-        return frames.Failed(list(steps[:STEPS_MAX]), rss_bytes(), text or failure.error, failure.traceback)
+        told = HandlerFailed("", "") if error is None else describe(error)
+        words = context.last_words() if context is not None else ((), rss_bytes(), NO_TAIL, 0)
+        return frames.Failed(*words, text or told.error, told.traceback, told.failure)
 
     def _tell(self, message: frames.FromChild) -> None:
         with self._sending:

@@ -25,6 +25,7 @@ from shike.session import Member
 from shike.store.base import Store
 from shike.store.verbs import Batch, Claim, Want
 from shike.task import Definition, check_name
+from shike.track.settle import Grant
 from shike.worker.quarantine import Quarantine
 from shike.worker.starts import Starts
 
@@ -122,6 +123,7 @@ class Claimer:
         quarantine: Quarantine,
         take: Callable[[Batch], None],
         starts: Starts,
+        monotonic: Callable[[], float],
     ) -> None:
         self._store = store
         self._member = member
@@ -135,6 +137,7 @@ class Claimer:
         self._quarantine = quarantine
         self._take = take
         self._starts = starts
+        self._monotonic = monotonic
         self._hungry: dict[str, None] = dict.fromkeys(queues)
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()  # no claim is on its way
@@ -143,6 +146,7 @@ class Claimer:
         self._turn = 0
         self._unheard = False  # an answer to the present number was lost: what comes may be an old batch
         self._outage = Outage(log, "claiming")
+        self.grants: dict[str, Grant] = {}  # of the last claim, by the queues of its runs
         self.number = 1
         self.received = 0
         self.paused = False
@@ -240,10 +244,13 @@ class Claimer:
 
     async def _claim(self, wants: tuple[Want, ...]) -> Batch | None:
         self._quiet.clear()
+        asked, rooms = self._monotonic(), {want.queue: self._starts.room_at(want.queue) for want in wants}
         try:
             return await self._ask(wants)
         finally:
             self._quiet.set()
+            micros = int((self._monotonic() - asked) * MICROS)
+            self.grants = {_of_runs(lane): Grant(self._slots, micros, room_at) for lane, room_at in rooms.items()}
 
     async def _ask(self, wants: tuple[Want, ...]) -> Batch | None:
         member = self._member
@@ -310,3 +317,8 @@ class Claimer:
                 return
             self._timer.cancel()
         self._timer = loop.call_later(seconds, self.poke)
+
+
+def _of_runs(lane: str) -> str:
+    """The queue that the runs of a lane name: those in a worker's own were submitted to a hall."""
+    return hall_of(queue_of(lane)) if is_routed(lane) else lane

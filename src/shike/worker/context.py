@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from shike.bounds import RESULT_BYTES_MAX
+from shike.attempts import pack_report
+from shike.bounds import LOG_LIVE_BYTES, RESULT_BYTES_MAX
 from shike.clock import to_datetime
 from shike.errors import TooLarge
 from shike.model import Run
 from shike.payload import to_json
+from shike.worker.notes import Notes
 
 
 class Context:
     """One attempt, seen from inside its handler. Cheap: one per attempt, made before the handler starts."""
 
-    __slots__ = ("_progress", "attempt", "cancelled", "claimed_at", "lost", "run", "started_at", "steps", "token")
+    __slots__ = (
+        *("_notes", "_now", "_progress", "attempt", "begin", "cancelled", "claimed_at", "lost", "run", "started_at"),
+        *("token", "traceparent", "traces"),
+    )
 
-    def __init__(self, run: Run, token: int, attempt: int, claimed_at: int, started_at: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        token: int,
+        attempt: int,
+        claimed_at: int,
+        started_at: int,
+        now: Callable[[], int] | None = None,
+        *,
+        traces: bool = True,
+    ) -> None:
         self.run = run
         self.token = token  # grows with every claim of this run: hand it to what must refuse a late writer
         self.attempt = attempt  # counts from 1
@@ -26,7 +44,11 @@ class Context:
         self.started_at = started_at
         self.cancelled = ""  # why somebody asked this attempt to stop; sync handlers should look now and then
         self.lost = False  # the lease is gone: whatever this attempt reports is refused
-        self.steps: list[tuple[str, int, int]] = []
+        self.traces = traces  # whether steps and log lines are kept
+        self.traceparent = ""  # of the span that an exporter made for this attempt
+        self.begin: Callable[[Context], None] | None = None  # called where the handler is about to be called
+        self._now = now or _clock_from(started_at)
+        self._notes: Notes | None = None
         self._progress = b""
 
     @property
@@ -75,7 +97,43 @@ class Context:
         """The last value given to `progress`, as JSON; empty where there is none."""
         return self._progress
 
+    def report(self) -> bytes:
+        """What is to be seen of it now: progress and the end of its log (`shike.attempts.split_report`)."""
+        notes = self._notes
+        if notes is None or not notes.lines_count:
+            return self._progress
+        return pack_report(self._progress, notes.tail(LOG_LIVE_BYTES))
 
+    def hear(self, notes: Notes) -> None:
+        """What another process notes of it."""
+        self._notes = notes
+
+    def notes(self) -> Notes | None:
+        """Where steps and log lines are kept, made when it is first needed; None where tracing is off."""
+        if self._notes is None and self.traces:
+            with _making:  # a handler may have threads
+                self._notes = self._notes or Notes(self._now)
+        return self._notes
+
+    def logged(self) -> None:
+        """A line was kept."""
+
+    def until(self) -> int:
+        """The present instant, for what is still open."""
+        return self._now()
+
+    def noted(self) -> Notes | None:
+        """The same, where anything was."""
+        return self._notes
+
+
+def _clock_from(started_at: int) -> Callable[[], int]:
+    """Goes on from there: where the store's clock is not known."""
+    began = time.monotonic_ns()
+    return lambda: started_at + (time.monotonic_ns() - began) // 1_000
+
+
+_making = threading.Lock()
 running: ContextVar[Context] = ContextVar("shike_run")
 
 

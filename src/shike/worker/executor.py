@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from shike.attempts import Failure
 from shike.model import Executor
 from shike.task import Definition
 from shike.worker.context import Context
@@ -27,10 +28,11 @@ class Call(Struct, frozen=True):
 class HandlerFailed(Exception):
     """A handler failed where its exception object cannot come from: another process. Text only."""
 
-    def __init__(self, error: str, traceback: str) -> None:
+    def __init__(self, error: str, traceback: str, failure: Failure | None = None) -> None:
         super().__init__(error)
         self.error = error  # type and message
         self.traceback = traceback
+        self.failure = failure
 
 
 class Pool(Protocol):

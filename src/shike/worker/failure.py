@@ -8,6 +8,7 @@ from types import TracebackType
 
 from shike.bounds import ERROR_CHARS_MAX
 from shike.errors import CommandFailed
+from shike.track.failures import failure_of, failure_of_text
 from shike.worker.executor import HandlerFailed
 
 OURS = (Path(__file__).parent, Path(__file__).parents[1] / "testing")
@@ -21,7 +22,8 @@ def describe(error: BaseException) -> HandlerFailed:
         trace = _output(error) if isinstance(error, CommandFailed) else _trace(error)
     except Exception as broken:  # a user's exception class can break its own printing
         head = trace = f"{type(error).__qualname__} (which cannot be printed: {type(broken).__qualname__})"
-    return HandlerFailed(printable(head[:ERROR_CHARS_MAX]), printable(trace[-ERROR_CHARS_MAX:]))
+    failure = failure_of_text(head) if isinstance(error, CommandFailed) else failure_of(error)
+    return HandlerFailed(printable(head[:ERROR_CHARS_MAX]), printable(trace[-ERROR_CHARS_MAX:]), failure)
 
 
 def _trace(error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """What a worker and its child processes say to each other: MessagePack behind a length of four bytes, big-endian.
 
 The worker says `Start` once, then one `Ask` per run, and `Stop` in the middle of one that must end. The child says
-`Ready` or `Failed` to the first, and any number of `Progress` and then one `Done`, `Refused` or `Failed` to an `Ask`.
+`Ready` or `Failed` to the first, and any number of `Progress` and `Logged`, then one `Done`, `Refused` or `Failed` to an `Ask`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
+from shike.attempts import Failure, Tail, UserStep
 from shike.bounds import FRAME_BYTES_MAX
 from shike.errors import BadInput, TooLarge
 from shike.model import Run
@@ -36,6 +37,7 @@ class Ask(msgspec.Struct, tag="ask", array_like=True, frozen=True):
     attempt: int
     claimed_at: int
     started_at: int
+    traces: bool = True
 
 
 class Stop(msgspec.Struct, tag="stop", array_like=True, frozen=True):
@@ -53,11 +55,19 @@ class Progress(msgspec.Struct, tag="progress", array_like=True, frozen=True):
     value: bytes
 
 
+class Logged(msgspec.Struct, tag="logged", array_like=True, frozen=True):
+    """The end of what the handler has logged so far."""
+
+    tail: Tail
+
+
 class Report(msgspec.Struct, array_like=True, frozen=True):
     """What each ending tells: the steps of the attempt, and the child's memory after it."""
 
-    steps: list[tuple[str, int, int]]
+    steps: tuple[UserStep, ...]
     rss_bytes: int
+    tail: Tail
+    lost: int  # steps and lines that were too many
 
 
 class Done(Report, tag="done", array_like=True, frozen=True):
@@ -80,11 +90,12 @@ class Failed(Report, tag="failed", array_like=True, frozen=True):
 
     error: str
     traceback: str = ""
+    failure: Failure | None = None
 
 
 ToChild = Start | Ask | Stop
 Ending = Done | Refused | Failed
-FromChild = Ready | Progress | Done | Refused | Failed
+FromChild = Ready | Progress | Logged | Done | Refused | Failed
 T = TypeVar("T")
 
 _encoder = msgspec.msgpack.Encoder()

@@ -19,6 +19,7 @@ from shike.errors import BadArguments, BadInput, BadSetting, ChildDied, ImportFa
 from shike.model import Executor
 from shike.worker import frames
 from shike.worker.executor import Call, HandlerFailed
+from shike.worker.notes import Told
 from shike.worker.process_group import ProcessGroup, ending
 from shike.worker.recycle import Limits, should_recycle
 
@@ -81,15 +82,23 @@ class Warm:
             context.attempt,
             context.claimed_at,
             context.started_at,
+            context.traces,
         )
         self._writer.write(frames.pack(message))
-        while isinstance(answer := await self._hear(), frames.Progress):
-            context.progress(msgspec.json.decode(answer.value))
+        notes = Told()
+        while isinstance(answer := await self._hear(), frames.Progress | frames.Logged):
+            if isinstance(answer, frames.Progress):
+                context.progress(msgspec.json.decode(answer.value))
+            else:
+                notes.take(answer.tail)
+                context.hear(notes)
         if isinstance(answer, frames.Ready):
             raise BadInput("a child process answered what it was not asked")
         self.runs_done += 1
         self.rss_bytes = answer.rss_bytes
-        context.steps.extend(answer.steps)
+        if context.traces:
+            notes.take(answer.tail, answer.steps, answer.lost)
+            context.hear(notes)
         return answer
 
     async def stop(self, grace_seconds: float) -> None:
@@ -227,7 +236,7 @@ class ProcessPool:
 
 def _value_of(answer: frames.Ending) -> Any:
     if isinstance(answer, frames.Failed):
-        raise HandlerFailed(answer.error, answer.traceback)
+        raise HandlerFailed(answer.error, answer.traceback, answer.failure)
     if isinstance(answer, frames.Refused):
         if answer.limit:
             raise TooLarge(answer.error, size=answer.size, limit=answer.limit)

@@ -23,19 +23,22 @@ from shike.store.codec import Codec
 from shike.store.verbs import Ack, Claimed
 from shike.task import Definition
 from shike.track import settle
+from shike.track.settle import NO_GRANT, Grant
 from shike.worker.context import Context, running
 from shike.worker.deadlines import Deadlines
 from shike.worker.drive import drive
 from shike.worker.executor import Call, Pool
 from shike.worker.failure import describe
-from shike.worker.verdict import Stop, judge, stopped
+from shike.worker.verdict import Stop, crashed, dead, judge, stopped
 
 log = logging.getLogger("shike.worker")
 
 BREATH_RUNS = 32  # how many runs a slot starts before it looks whether the event loop should have a turn
 BREATH_SECONDS = 0.002
 
-Granted = tuple[Claimed, int, bool]  # a run, when it was granted, and whether it is to have a process to itself
+Granted = tuple[Claimed, int, bool, Mapping[str, Grant]]  # a run, when it was granted, whether it is to have a process
+# to itself, and by queue what the worker knew when it asked for it
+NOTHING_KNOWN: Mapping[str, Grant] = {}
 
 
 class Slots:
@@ -56,6 +59,7 @@ class Slots:
         worker: str,
         draw: Callable[[], float],
         codec: Codec | None = None,
+        traces: bool = True,
     ) -> None:
         self.size = size
         self.tasks = tasks
@@ -69,6 +73,9 @@ class Slots:
         self.worker = worker
         self.draw = draw
         self.codec = codec
+        self.traces = traces  # whether handlers' steps and log lines are kept
+        self.begin: Callable[[Context], None] | None = None  # called where each handler is about to be
+        self.started: Callable[[Context], None] | None = None  # told of each attempt
         self.session = ""
         self.queued: deque[Granted] = deque()
         self.waiting: dict[Slot, int] = {}  # slots whose handler waits for something → its run's id
@@ -84,9 +91,16 @@ class Slots:
         """Runs under way or queued."""
         return len(self.waiting) + len(self.queued)
 
-    def feed(self, runs: list[Claimed], granted_at: int, *, apart: bool = False) -> None:
+    def feed(
+        self,
+        runs: list[Claimed],
+        granted_at: int,
+        *,
+        apart: bool = False,
+        grants: Mapping[str, Grant] = NOTHING_KNOWN,
+    ) -> None:
         """Queue granted runs; `apart`: suspects, each for a child process."""
-        self.queued.extend([(claimed, granted_at, apart) for claimed in runs])
+        self.queued.extend([(claimed, granted_at, apart, grants) for claimed in runs])
         self.wake()
 
     def wake(self) -> None:
@@ -109,7 +123,7 @@ class Slots:
 
     def take_back(self) -> list[Claimed]:
         """Everything queued and not begun, to be given back."""
-        taken = [claimed for claimed, _, _ in self.queued]
+        taken = [claimed for claimed, *_ in self.queued]
         self.queued.clear()
         return taken
 
@@ -149,12 +163,13 @@ class Slots:
 class Slot:
     """One place to run a handler."""
 
-    __slots__ = ("_sleep", "_ticket", "claimed", "context", "gone", "pool", "reason", "slots", "task", "why")
+    __slots__ = ("_sleep", "_ticket", "claimed", "context", "gone", "grant", "pool", "reason", "slots", "task", "why")
 
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
         self.claimed: Claimed | None = None
         self.context: Context | None = None
+        self.grant = NO_GRANT
         self.why = Stop.NO
         self.reason = ""
         self.gone = False  # abandoned: whatever its handler still does is nobody's business
@@ -200,7 +215,8 @@ class Slot:
                 await self._sleep
                 count, began = 0, monotonic()
                 continue
-            claimed, granted_at, apart = queued.popleft()
+            claimed, granted_at, apart, grants = queued.popleft()
+            self.grant = grants.get(claimed.run.queue, NO_GRANT)
             await self._run(claimed, granted_at, apart)
             count += 1
             if count >= BREATH_RUNS:
@@ -222,19 +238,26 @@ class Slot:
                 slots.ended(claimed, settle.skipped(claimed, reason))
                 return
         definition = slots.tasks[run.task]
-        context = Context(run, claimed.token, claimed.attempt, granted_at, started_at)
+        context = Context(
+            run, claimed.token, claimed.attempt, granted_at, started_at, slots.now, traces=slots.traces
+        )
+        context.begin = slots.begin
         try:
             args, kwargs = self._arguments(definition, run)
         except Exception as unfit:  # a user's own types may raise whatever they like
-            slots.ended(claimed, settle.dead(self._facts(claimed, context), describe(unfit).error))
+            slots.ended(claimed, dead(self._facts(claimed, context), unfit))
             return
         self.claimed, self.context = claimed, context
+        if slots.started is not None:
+            slots.started(context)
         value, error = None, None
         try:
             if definition.executor is Executor.ASYNC and not apart:
                 outside = running.set(context)
                 inside = copy_context()
                 running.reset(outside)
+                if context.begin is not None:
+                    inside.run(context.begin, context)
                 value = await drive(definition.handler(*args, **kwargs), inside, self._first_wait)  # type: ignore[misc]
             else:
                 value = await self._elsewhere(Call(definition, context, args, kwargs), apart)
@@ -247,7 +270,7 @@ class Slot:
         if isinstance(error, asyncio.CancelledError) and not self.why and slots.torn_down():
             self.why = Stop.STOPPING  # nobody's failure: `loop.stop()`, or `asyncio.run` at its end
         if apart and isinstance(error, ChildDied) and not self.why:
-            ack: Ack | None = settle.crashed(self._facts(claimed, context), describe(error).error)
+            ack: Ack | None = crashed(self._facts(claimed, context), error)
         else:
             ack = self._judge(self._facts(claimed, context), definition, value, error)
         if self in slots.waiting:
@@ -321,12 +344,19 @@ class Slot:
         return stopped(facts, slots.tasks[claimed.run.task], self.why, self.reason, slots.draw)
 
     def _facts(self, claimed: Claimed, context: Context) -> settle.Facts:
+        slots, ended_at = self.slots, max(self.slots.now(), context.started_at)
+        notes = context.noted()
         return settle.Facts(
             claimed,
-            self.slots.session,
-            self.slots.worker,
+            slots.session,
+            slots.worker,
             context.claimed_at,
             context.started_at,
-            max(self.slots.now(), context.started_at),
-            tuple(context.steps) if context.steps else (),
+            ended_at,
+            self.grant,
+            notes.steps(ended_at) if notes is not None else (),
+            notes.tail().lines if notes is not None else (),
+            notes.lost if notes is not None else 0,
+            None,
+            context.traceparent,
         )

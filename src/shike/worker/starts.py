@@ -54,6 +54,10 @@ class Starts:
             for want in wants:
                 self._room_since[want.queue] = batch.now
 
+    def room_at(self, queue: str) -> int:
+        """Since when there has been room for a queue; 0: as long as is known."""
+        return self._room_since.get(queue, 0)
+
     def load(self) -> bytes:
         """For the beat."""
         return msgspec.json.encode(Load(started_late_ms=self._lateness.told()))

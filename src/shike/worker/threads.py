@@ -256,6 +256,8 @@ class ThreadPool:
 
 def _call(call: Call) -> Any:
     running.set(call.context)
+    if call.context.begin is not None:
+        call.context.begin(call.context)
     handler = call.definition.handler
     assert handler is not None
     value = handler(*call.args, **call.kwargs)

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
+from msgspec import structs
+
 from shike.bounds import DURATION_SECONDS_MAX
 from shike.errors import BadArguments, BadTime, CallRefused, HandlerTimeout, TooLarge
 from shike.model import Backoff
 from shike.store.verbs import Ack
 from shike.task import Definition, Outcome
 from shike.track import settle
+from shike.track.failures import failure_of_text
 from shike.worker.executor import HandlerFailed
 from shike.worker.failure import describe, printable
 from shike.worker.outcome import Cancel, Retry, Snooze
@@ -36,7 +39,24 @@ def returned(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
     try:
         return _meant(facts, definition, value)
     except (BadArguments, TooLarge, BadTime) as error:
-        return settle.dead(facts, describe(error).error)
+        return dead(facts, error)
+
+
+def dead(facts: settle.Facts, error: BaseException) -> Ack:
+    """A failure for good, before the handler began or after it came back."""
+    told = describe(error)
+    return settle.dead(_with(facts, told), told.error)
+
+
+def crashed(facts: settle.Facts, error: BaseException) -> Ack:
+    """The process that the run had to itself died over it."""
+    told = describe(error)
+    return settle.crashed(_with(facts, told), told.error)
+
+
+def _with(facts: settle.Facts, told: HandlerFailed) -> settle.Facts:
+    """As the failure is kept: taken apart, also where only its text came."""
+    return structs.replace(facts, failure=told.failure or failure_of_text(told.error))
 
 
 def _meant(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
@@ -56,6 +76,7 @@ def _meant(facts: settle.Facts, definition: Definition, value: Any) -> Ack:
 def raised(facts: settle.Facts, definition: Definition, error: BaseException, draw: Draw) -> Ack:
     """A handler came back with an exception, of whatever kind: a failure of this run, never of the worker."""
     told = error if isinstance(error, HandlerFailed) else describe(error)
+    facts = _with(facts, told)
     if isinstance(error, CallRefused):  # asking again would change nothing
         return settle.dead(facts, told.error)
     return settle.failed(facts, told.error, told.traceback, _policy(facts, definition), draw)

@@ -17,8 +17,6 @@ from shike.bounds import (
     QUARANTINE_SECONDS,
     STOP_GRACE_SECONDS,
 )
-from shike.errors import ShikeError
-from shike.ids import bucket_of
 from shike.model import TERMINAL, Executor, Manner, Run, State
 from shike.runtime import Role, Runtime
 from shike.session import Holdings, Member
@@ -28,10 +26,11 @@ from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Ack, Answer, Batch, BeatReply, Claimed
 from shike.task import Definition
 from shike.track import settle
-from shike.worker import serving
+from shike.worker import lines, serving
 from shike.worker.acks import AckBatcher
 from shike.worker.bouncer import Bouncer
 from shike.worker.claims import Claimer, QueueShare, tags_of
+from shike.worker.effects import with_effects
 from shike.worker.executor import Pool
 from shike.worker.gauge import Gauge
 from shike.worker.handover import Handover
@@ -67,6 +66,7 @@ class Worker:
         codec: Codec | None = None,
         settled: Callable[[Sequence[Ack], Sequence[Answer]], None] | None = None,
         listeners: Mapping[str, object] | None = None,
+        traces: bool = True,
     ) -> None:
         self._store = store
         self._runtime = runtime
@@ -79,7 +79,8 @@ class Worker:
         self._runs_max = runs_max
         self._settled = settled
         self._listeners: Mapping[str, object] = {} if listeners is None else listeners
-        self.names: dict[int, str] = {}  # run → task, where anybody listens: an acknowledgement does not say
+        self.runs: dict[int, Run] = {}  # that ended, where anybody listens: an acknowledgement does not tell of them
+        self.watched = False  # whether anybody wants to know of each attempt
         self._roles: list[Role] = []
         self._witness: asyncio.Task[None] | None = None  # that nobody but `stop` has a reason to cancel
         self._holds: dict[int, int] = {}  # token → runs of that lease not settled yet
@@ -90,9 +91,10 @@ class Worker:
         self._backlog = 0
         self._marks = (0.0, 0)  # (monotonic, runs done) at the last beat
         self._queued_since = 0.0
+        self._unlog: Callable[[], None] | None = None
         self.stale = 0
         self.exhausted = asyncio.Event()  # set when runs_max is reached
-        self.slots = self._make_slots(slots, codec)
+        self.slots = self._make_slots(slots, codec, traces)
         self._handover = Handover(
             store, codec, lambda runs, at, apart: self.slots.feed(runs, at, apart=apart), self._unfit
         )
@@ -123,6 +125,7 @@ class Worker:
             quarantine=self._quarantine,
             take=self._take,
             starts=starts,
+            monotonic=self._runtime.clock.monotonic,
         )
 
     def _make_gauge(self, slots: int, tags: tuple[str, ...], weight: float) -> Gauge:
@@ -137,7 +140,7 @@ class Worker:
             answer_seconds=lambda: self._member.answer_seconds,
         )
 
-    def _make_slots(self, size: int, codec: Codec | None) -> Slots:
+    def _make_slots(self, size: int, codec: Codec | None, traces: bool) -> Slots:
         member, runtime = self._member, self._runtime
         return Slots(
             size,
@@ -152,6 +155,7 @@ class Worker:
             worker=member.name,
             draw=runtime.entropy.random,
             codec=codec,
+            traces=traces,
         )
 
     @property
@@ -163,6 +167,7 @@ class Worker:
         """Begin to claim. The member must have joined."""
         self._joined()
         self._witness = asyncio.get_running_loop().create_task(_idle(), name="shike:witness")
+        self._unlog = lines.listen() if self.slots.traces else None
         self._marks = (self._runtime.clock.monotonic(), 0)
         self._roles.append(await self._bouncer.begin(self._runtime))
         self._roles.append(self._runtime.start(self.claims.run, "claims"))
@@ -188,6 +193,8 @@ class Worker:
         if self._witness is not None:
             self._witness.cancel()
         self._unlisten()
+        if self._unlog is not None:
+            self._unlog()
         for pool in self._pools.values():
             await pool.close()
 
@@ -222,13 +229,13 @@ class Worker:
         if is_alone(batch) and len(self._holds) > 1:
             self._kept = batch
         else:
-            self._begin(batch)
+            self._begin(batch, self.claims.grants)
 
-    def _begin(self, batch: Batch) -> None:
+    def _begin(self, batch: Batch, grants: Mapping[str, settle.Grant]) -> None:
         self._queued_since = self._runtime.clock.monotonic()
         apart = batch.manner is Manner.APART
         runs = self._handover.keep_back(self._bouncer.let_in(batch.runs), batch.now, apart)
-        self.slots.feed(runs, batch.now, apart=apart)
+        self.slots.feed(runs, batch.now, apart=apart, grants=grants)
 
     def _unfit(self, claimed: Claimed, reason: str) -> None:
         self._ended(claimed, settle.unfit(claimed, reason))
@@ -236,7 +243,7 @@ class Worker:
     def _begin_kept(self) -> None:
         if self._kept is not None:
             batch, self._kept = self._kept, None
-            self._begin(batch)
+            self._begin(batch, {})
 
     def _quarantined(self, batch: Batch) -> None:
         """These suspects have had their time: who waited to be alone waits no more, nor do others for it."""
@@ -257,32 +264,15 @@ class Worker:
         if ack is not None:
             if ack.state is State.FAILED or ack.state is State.DEAD:
                 self._gauge.failed += 1
-            if self._listeners:
-                self.names[run.id] = run.task
-            self.acks.add(self._with_effects(ack, run) if ack.state in TERMINAL else ack)
+            if self._listeners or self.watched:
+                self.runs[run.id] = run
+            if ack.state in TERMINAL:
+                ack = with_effects(ack, run, self._tasks.get(run.task), self._member.ids, self._encode)
+            self.acks.add(ack)
         if self._runs_max and self.slots.done >= self._runs_max:
             self.claims.paused = True
             self.exhausted.set()
         self.claims.room()
-
-    def _with_effects(self, ack: Ack, run: Run) -> Ack:
-        ids, task = self._member.ids, self._tasks.get(run.task)
-        tellers = task.tellers if task is not None else ()
-        if ids is None or not (run.options or tellers):
-            return ack
-
-        def take_id() -> int:
-            return ids.next(bucket_of(run.id))
-
-        try:
-            ack = settle.with_repeat(ack, run, take_id) if run.options else ack
-        except ShikeError as error:
-            log.warning("run %d: its next moment is left to the planner: %s", run.id, error)
-        try:
-            return settle.with_news(ack, run, tellers, take_id, self._encode) if tellers else ack
-        except ShikeError as error:
-            log.error("run %d: nobody is told of its end: %s", run.id, error)
-            return ack
 
     def _answered(self, acks: Sequence[Ack], answers: Sequence[Answer]) -> None:
         holds = self._holds
@@ -314,7 +304,7 @@ class Worker:
         reports = []
         for slot in list(self.slots.waiting):
             context = slot.context
-            if context is not None and (report := context.latest_progress()):
+            if context is not None and (report := context.report()):
                 reports.append((context.run.id, context.token, report))
         return received, tuple(self._holds), tuple(reports)
 
@@ -387,7 +377,7 @@ class Worker:
     def _lost(self, reason: str) -> None:
         """The lease is gone, so are its runs: nothing that is said about them would be believed."""
         self.acks.drop()
-        self.names.clear()
+        self.runs.clear()
         self._holds.clear()
         self._quarantine.clear()
         self.claims.start_again()  # before the next life can beat: it has received nothing yet

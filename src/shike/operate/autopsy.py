@@ -1,0 +1,281 @@
+"""Why so late: each stretch in which nothing happened to a run, with its cause in words. Pure (`shike.operate.waterfall`).
+
+A wait is cut where something stopped to be in the way: a pause ended, the first worker was there again, the one that
+took the run had room. Until that instant that was the cause; what is left over at the end is the claim itself, and where
+it is long, the store. What nobody wrote down is called unknown, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, tzinfo
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from shike.clock import to_datetime
+from shike.lanes import is_hall, queue_of
+from shike.model import NEVER, TERMINAL, Attempt, Ended, Session, SessionState, State
+from shike.operate.waterfall import Bar, Evidence, Kind, Point, Status, bars, points, promoted_at, route_of, seconds
+from shike.worker.serving import unpack
+
+SLOW_MICROS: Final = 250_000  # a store that takes longer to answer one claim is slow
+SHORT_MICROS: Final = 50_000  # nobody asks why so short a wait was
+SHARE_TOLD: Final = 0.1  # of the lateness: causes of less are left out of the sentence
+PLANNERS: Final = ("node", "all")
+WORKERS: Final = ("worker", "all")
+
+
+class Cause(StrEnum):
+    """Why nothing happened."""
+
+    NOT_PLANNED = "not_planned"  # no scheduler was running, or it was behind
+    NO_WORKER = "no_worker"  # none was running that serves the queue
+    BUSY = "busy"  # all slots of the worker that took it were taken
+    PAUSED = "paused"  # its queue was
+    GATE = "gate"  # overlap: runs before it were not over
+    PARENTS = "parents"  # runs that it depends on were not over
+    APPROVAL = "approval"  # a person had not said yes
+    MOVED = "moved"  # somebody put it off
+    BACKOFF = "backoff"  # it rested between two attempts
+    SNOOZED = "snoozed"  # its handler asked to be called again later
+    LOST = "lost"  # the process that had it died, and its lease had to run out
+    ROUTER = "router"  # it waited in the hall for a router's decision
+    LANE = "lane"  # it waited in the lane of the worker that was chosen
+    STORE = "store"  # the store was slow
+    CLAIMED = "claimed"  # granted, and not begun yet
+    PICKED_UP = "picked_up"  # the moment that a claim takes
+    AHEAD = "ahead"  # its time has not come
+    UNKNOWN = "unknown"
+
+
+class Trace(Struct, frozen=True, kw_only=True):
+    """The whole story of a run."""
+
+    run: str
+    task: str
+    state: str
+    due_at: int
+    late_micros: int  # from due_at to the start of the first attempt, or to now where there was none; never negative
+    why: str  # one sentence
+    points: tuple[Point, ...]
+    bars: tuple[Bar, ...]  # by their starts
+
+
+def trace(seen: Evidence, zone: tzinfo = UTC) -> Trace:
+    """Points, bars and causes of one run; clock times within words are in that zone."""
+    run, waits = seen.known.run, list(_waits(seen, zone))
+    started = next((one.started_at for one in seen.attempts if one.started_at), NEVER)
+    if started == NEVER:
+        started = seen.known.ended_at if isinstance(seen.known, Ended) else seen.now
+    late = max(started - run.due_at, 0)
+    drawn = sorted([*waits, *bars(seen)], key=lambda bar: (bar.start, bar.depth, bar.end))
+    return Trace(
+        run=str(run.id), task=run.task, state=seen.known.state.name, due_at=run.due_at, late_micros=late,
+        why=_sentence(late, [bar for bar in waits if bar.start < started]), points=points(seen), bars=tuple(drawn),
+    )  # fmt: skip
+
+
+def _sentence(late: int, waits: Sequence[Bar]) -> str:
+    if late < SHORT_MICROS:
+        return "on time"
+    told = [bar.words for bar in waits if bar.end - bar.start >= max(late * SHARE_TOLD, 1)]
+    return f"{seconds(late)} late: {'; then '.join(dict.fromkeys(told)) or 'nobody wrote down why'}"
+
+
+def _waits(seen: Evidence, zone: tzinfo) -> Iterator[Bar]:
+    run = seen.known.run
+    since = run.due_at
+    if run.created_at > since and run.schedule:
+        yield _wait(since, run.created_at, Cause.NOT_PLANNED, _unplanned(seen, since, run.created_at, zone))
+    since = max(since, run.created_at)
+    before: Attempt | None = None
+    for attempt in seen.attempts:
+        claimed = min(attempt.claimed_at, attempt.started_at or attempt.ended_at)
+        yield from _until_claimed(seen, before, attempt, since, claimed, zone)
+        if attempt.started_at - claimed > SHORT_MICROS:
+            words = f"worker {attempt.worker or 'unknown'} had claimed it and began it {_ago(attempt, claimed)} later"
+            yield _wait(claimed, attempt.started_at, Cause.CLAIMED, words, attempt.number)
+        if not attempt.started_at:  # nothing was heard of it
+            words = f"attempt {attempt.number} was {attempt.error or 'lost'}; rescued at {clock(attempt.ended_at, zone)}"
+            yield _wait(claimed, attempt.ended_at, Cause.LOST, words, attempt.number)
+        since, before = max(attempt.ended_at, attempt.started_at), attempt
+    if not isinstance(seen.known, Ended):
+        yield from _until_now(seen, before, since, zone)
+    elif not seen.attempts and seen.known.ended_at > since:
+        words = seen.known.reason or f"it ended {seen.known.state.name} without a start"
+        yield _wait(since, seen.known.ended_at, Cause.UNKNOWN, words)
+
+
+def _until_claimed(
+    seen: Evidence, before: Attempt | None, attempt: Attempt, since: int, claimed: int, zone: tzinfo
+) -> Iterator[Bar]:
+    """What stood between the last that was heard of a run and its next claim."""
+    number = attempt.number
+    if before is not None:
+        eligible = min(max(attempt.eligible_at, since), claimed)
+        yield from _rest(before, since, eligible, number)
+        since = eligible
+    else:
+        for bar in _held_back(seen, attempt.eligible_at, since, claimed, zone):
+            yield bar
+            since = bar.end
+    for until, cause, words in sorted(_ends(seen, attempt, since, claimed, zone)):
+        if since < until <= claimed:
+            yield _wait(since, until, cause, words, number)
+            since = until
+    if claimed <= since:
+        return
+    if attempt.asked_micros >= SLOW_MICROS:
+        asked = max(claimed - attempt.asked_micros, since)
+        if asked > since:
+            yield _wait(since, asked, Cause.UNKNOWN, "nobody asked for it", number)
+        words = f"the store was slow: it took {seconds(attempt.asked_micros)} to grant it"
+        yield _wait(asked, claimed, Cause.STORE, words, number)
+    elif claimed - since < SHORT_MICROS:
+        yield _wait(since, claimed, Cause.PICKED_UP, f"claimed within {seconds(claimed - since)}", number)
+    else:
+        yield _wait(since, claimed, Cause.UNKNOWN, "nobody asked for it, and nobody wrote down why", number)
+
+
+def _held_back(seen: Evidence, eligible: int, since: int, claimed: int, zone: tzinfo) -> Iterator[Bar]:
+    """Of a first attempt: what it had to wait for before it could be claimed by anybody."""
+    run, promoted = seen.known.run, promoted_at(seen)
+    if run.ties is not None:
+        parents = min(max(promoted, since), claimed)
+        if parents > since:
+            yield _wait(since, parents, Cause.PARENTS, f"its parents were not over until {clock(parents, zone)}")
+            since = parents
+        approved = min(eligible, claimed)
+        if run.ties.approval_seconds and approved > since:
+            yield _wait(since, approved, Cause.APPROVAL, f"nobody had approved it until {clock(approved, zone)}")
+        return
+    if since < promoted <= claimed:
+        words = f"overlap gate: the run before it was not over until {clock(promoted, zone)}"
+        yield _wait(since, promoted, Cause.GATE, words)
+        since = promoted
+    if since < eligible <= claimed:
+        yield _wait(since, eligible, Cause.MOVED, f"it was put off until {clock(eligible, zone)}")
+
+
+def _rest(before: Attempt, since: int, until: int, number: int) -> Iterator[Bar]:
+    if until <= since:
+        return
+    if before.state is State.SCHEDULED:
+        yield _wait(since, until, Cause.SNOOZED, f"snoozed for {seconds(until - since)}", number)
+    else:
+        words = f"retry backoff: {seconds(until - since)} after attempt {before.number} failed"
+        yield _wait(since, until, Cause.BACKOFF, words, number)
+
+
+def _ends(
+    seen: Evidence, attempt: Attempt, since: int, claimed: int, zone: tzinfo
+) -> Iterator[tuple[int, Cause, str]]:
+    """(until, cause, words) of all that was in the way after `since`, each until the instant when it no more was."""
+    run = seen.known.run
+    for pause in seen.pauses:
+        if pause.since <= claimed and since < pause.until <= claimed:
+            why = f" ({pause.reason})" if pause.reason else ""
+            yield pause.until, Cause.PAUSED, f"queue {queue_of(run.queue)} was paused{why} until {clock(pause.until, zone)}"
+    back = _absent_until(_serving(seen.sessions, queue_of(run.queue)), since, claimed)
+    if back > since:
+        yield back, Cause.NO_WORKER, f"no worker of queue {queue_of(run.queue)} was running until {clock(back, zone)}"
+    if since < attempt.room_at <= claimed:
+        slots = f"all {attempt.slots} slots" if attempt.slots > 1 else "the only slot"
+        are = "were" if attempt.slots > 1 else "was"
+        words = f"{slots} of worker {attempt.worker} {are} busy until {clock(attempt.room_at, zone)}"
+        yield attempt.room_at, Cause.BUSY, words
+    decided = [note for note in seen.decisions if since < note.claimed_at <= claimed]
+    if decided:
+        words = f"it waited in the hall for the router ({route_of(run)})" if is_hall(run.queue) else "it was routed"
+        yield decided[0].claimed_at, Cause.ROUTER, words
+    if (last := _decision(seen, claimed)) is not None and claimed - max(last.claimed_at, since) >= SHORT_MICROS:
+        yield claimed, Cause.LANE, f"it waited in the lane of worker {last.worker}"
+
+
+def _decision(seen: Evidence, until: int) -> Attempt | None:
+    return next((note for note in reversed(seen.decisions) if note.claimed_at <= until), None)
+
+
+def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo) -> Iterator[Bar]:
+    """Of a run that is not over: what it is waiting for, or that it runs."""
+    known, now = seen.known, seen.now
+    if isinstance(known, Ended) or known.state in TERMINAL or now <= since:
+        return
+    number = before.number + 1 if before is not None else 1
+    if known.state is State.RUNNING:
+        yield Bar(
+            kind=Kind.RUN, label=f"attempt {number}", start=since, end=now, status=Status.OPEN, attempt=number,
+            words="under way",
+        )  # fmt: skip
+        return
+    if known.state is State.WAITING:
+        cause = Cause.PARENTS if known.run.ties is not None else Cause.GATE
+        yield _wait(since, now, cause, f"it waits at {known.run.gate}", number, Status.OPEN)
+        return
+    if before is not None and known.run_at > since:
+        rest = min(known.run_at, now)
+        yield from _rest(before, since, rest, number)
+        since = rest
+    if known.run_at > now:
+        if now > since:
+            yield _wait(since, now, Cause.AHEAD, f"it is due in {seconds(known.run_at - now)}", number, Status.OPEN)
+        return
+    open_pause = next((pause for pause in seen.pauses if pause.until == NEVER), None)
+    queue = queue_of(known.run.queue)
+    if open_pause is not None:
+        why = f": {open_pause.reason}" if open_pause.reason else ""
+        yield _wait(since, now, Cause.PAUSED, f"queue {queue} is paused{why}", number, Status.OPEN)
+    elif not any(_lives(one, now) for one in _serving(seen.sessions, queue)):
+        yield _wait(since, now, Cause.NO_WORKER, f"no worker of queue {queue} is running", number, Status.OPEN)
+    elif (last := _decision(seen, now)) is not None:
+        yield _wait(since, now, Cause.LANE, f"it waits in the lane of worker {last.worker}", number, Status.OPEN)
+    else:
+        yield _wait(since, now, Cause.BUSY, "the workers that serve it have no room yet", number, Status.OPEN)
+
+
+def _unplanned(seen: Evidence, since: int, planned: int, zone: tzinfo) -> str:
+    nodes = [one for one in seen.sessions if one.kind in PLANNERS]
+    back = _absent_until(nodes, since, planned)
+    if back > since:
+        return f"no scheduler node was running until {clock(back, zone)}"
+    return f"its moment was planned {seconds(planned - since)} after it was due"
+
+
+def _serving(sessions: Iterable[Session], queue: str) -> list[Session]:
+    """The workers that say that they serve a queue, or do not say."""
+    workers = [one for one in sessions if one.kind in WORKERS]
+    return [one for one in workers if (served := unpack(one.load).queues) is None or queue in served]
+
+
+def _lives(session: Session, at: int) -> bool:
+    return session.started_at <= at and (session.state is SessionState.OPEN or session.closed_at > at)
+
+
+def _absent_until(sessions: Sequence[Session], since: int, until: int) -> int:
+    """If there was an instant from `since` to `until` at which none of them lived: when the next one was there. 0: there
+    always was one, or nobody remembers."""
+    if not sessions:
+        return 0
+    starts = sorted(one.started_at for one in sessions if since < one.started_at <= until)
+    return max((at for at in starts if not any(_lives(one, at - 1) for one in sessions)), default=0)
+
+
+def _wait(
+    start: int, end: int, cause: Cause, words: str, attempt: int = 1, status: Status = Status.OK
+) -> Bar:
+    return Bar(
+        kind=Kind.WAIT, label=cause.replace("_", " "), start=start, end=end, status=status, attempt=attempt,
+        cause=cause, words=words,
+    )  # fmt: skip
+
+
+def _ago(attempt: Attempt, claimed: int) -> str:
+    return seconds(attempt.started_at - claimed)
+
+
+def clock(micros: int, zone: tzinfo) -> str:
+    """10:00:01.9, as a clock in that zone shows it."""
+    at = to_datetime(micros).astimezone(zone)
+    return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"

@@ -1,0 +1,70 @@
+"""The trace of a run, read from a store: `shike runs show`, and whoever draws or explains it otherwise."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+
+from shike.attempts import Failure
+from shike.bounds import SESSIONS_LISTED
+from shike.lanes import queue_of
+from shike.model import NEVER, Ended, Live
+from shike.operate import pauses
+from shike.operate.autopsy import Trace, trace
+from shike.operate.runs import find
+from shike.operate.waterfall import Before, Evidence
+from shike.store.base import RunFilter, Store
+from shike.store.children import parents
+
+BEFORE_LOOKED_AT = 5  # runs of the same schedule that may have held a gate
+PARENTS_LOOKED_AT = 100  # the last of those that are over released it, if it is among the first so many
+
+
+async def evidence(store: Store, run_id: int) -> Evidence:
+    """All that is known of a run and of what was around it; raises `NotFound`."""
+    known = await find(store, run_id)
+    run = known.run
+    return Evidence(
+        known=known,
+        now=await store.now(),
+        attempts=await store.attempts(run_id),
+        decisions=await store.decisions(run_id),
+        sessions=await store.sessions(all=True, limit=SESSIONS_LISTED),
+        pauses=await pauses.listed(store, queue_of(run.queue)),
+        before=await _before(store, known) if run.gate and run.schedule else (),
+        parents_ended_at=await _parents_ended_at(store, known),
+    )
+
+
+async def of_run(store: Store, run_id: int, zone: tzinfo = UTC) -> Trace:
+    """Points, bars and causes; raises `NotFound`. Clock times within words are in that zone."""
+    return trace(await evidence(store, run_id), zone)
+
+
+async def failures(store: Store, run_id: int) -> list[tuple[int, Failure]]:
+    """(attempt, failure) of each attempt that failed and kept a record of it, oldest first."""
+    return [(one.number, one.failure) for one in await store.attempts(run_id) if one.failure is not None]
+
+
+async def _before(store: Store, known: Live | Ended) -> list[Before]:
+    run = known.run
+    others = await store.runs(RunFilter(schedule=run.schedule, before=run.id, limit=BEFORE_LOOKED_AT))
+    return [
+        Before(run_id=one.run.id, ended_at=one.ended_at if isinstance(one, Ended) else NEVER)
+        for one in others
+        if one.run.gate == run.gate and one.run.moment < run.moment
+    ]
+
+
+async def _parents_ended_at(store: Store, known: Live | Ended) -> int:
+    if known.run.ties is None:
+        return NEVER
+    latest = NEVER
+    for place, (parent_id, _) in enumerate(parents(known.run)):
+        if place >= PARENTS_LOOKED_AT:
+            break
+        parent = await store.find(parent_id)
+        if isinstance(parent, Live):
+            return NEVER
+        if parent is not None:
+            latest = max(latest, parent.ended_at)
+    return latest
