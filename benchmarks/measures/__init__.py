@@ -22,6 +22,7 @@ from benchmarks.measures import (
     reprioritise,
     scan,
     startup,
+    tracing,
     verbs,
 )
 
@@ -54,6 +55,7 @@ MEASURES: dict[str, Measure] = {
         imports.MEASURE,
         ceiling.MEASURE,
         verbs.MEASURE,
+        tracing.MEASURE,
         backlog.MEASURE,
         scan.MEASURE,
         reprioritise.MEASURE,

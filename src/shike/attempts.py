@@ -1,4 +1,4 @@
-"""What an attempt tells of itself, beside how it ended: steps, log lines, a failure taken apart. `shike.model` has them.
+"""What an attempt tells of itself, beside how it ended: steps, log lines, a failure taken apart.
 
 They travel in the one record that an attempt writes with its acknowledgement, as arrays: fields are only ever appended,
 each with a default.
@@ -48,7 +48,9 @@ class Fault(Struct, frozen=True, array_like=True, gc=False):
     kind: str  # its type, with the module where that is no builtin
     message: str
     frames: tuple[Frame, ...] = ()  # the outermost call first
-    link: str = ""  # how the one before it in the chain came of it: `cause` (raised from), `context` (while handling it)
+    link: str = (
+        ""  # how the one before it in the chain came of it: `cause` (raised from), `context` (while handling it)
+    )
 
 
 class Failure(Struct, frozen=True, array_like=True, gc=False):

@@ -34,8 +34,7 @@ class Ear(Generic[E]):
         self.told = 0
         self.dropped = 0
         self.failed = 0  # calls that raised, or took too long
-        called = listener if inspect.isroutine(listener) else getattr(type(listener), "__call__", listener)
-        self._mouth: _Aside[E] | _OnLoop[E] = _OnLoop(self) if inspect.iscoroutinefunction(called) else _Aside(self)
+        self._mouth: _Aside[E] | _OnLoop[E] = _OnLoop(self) if _is_async(listener) else _Aside(self)
 
     def tell(self, event: E) -> None:
         """Hand an event over."""
@@ -188,3 +187,8 @@ class _OnLoop(Generic[E]):
         task = self._task
         if task is not None and task.get_loop() is asyncio.get_running_loop():
             await asyncio.wait([task], timeout=LISTENER_SECONDS)
+
+
+def _is_async(listener: Callable[..., Any]) -> bool:
+    """A coroutine function, or an object whose calls are one."""
+    return inspect.iscoroutinefunction(listener) or inspect.iscoroutinefunction(type(listener).__call__)

@@ -285,7 +285,9 @@ class Load(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     bucket_lease_seconds: float = 0.0  # how long its buckets stay its own without a beat; 0: as long as usual
     late_ms: dict[int, int] = field(default_factory=dict)  # its late buckets, by their lowest virtual bucket
-    started_late_ms: dict[int, int] = field(default_factory=dict)  # a worker's: late in spite of room, by ranges' lowest
+    started_late_ms: dict[int, int] = field(
+        default_factory=dict
+    )  # a worker's: late in spite of room, by ranges' lowest
     slots: int = 0  # a worker's; 0: it is none, or does not tell
     busy: int = 0  # runs under way and granted
     cpu: float = 0.0  # of its machine, 0 … 1, as the next two

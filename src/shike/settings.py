@@ -97,7 +97,7 @@ MEANING: Final[dict[str, str]] = {
     "log_level": ", ".join(f"`{level}`" for level in LOG_LEVELS),
     "log_format": "`text` for people, or `json`: an object a line, with run, attempt and task where a handler logs",
     "trace": "whether the steps and the last log lines of handlers are kept with each attempt",
-    "exporters": "where traces and metrics go: `otel` (the SDK is configured by its own OTEL_… variables); none: nowhere",
+    "exporters": "where traces and metrics go: `otel` (its SDK is your app's to set up); none: nowhere",
     "metrics_port": "port of this machine on which `up`, `scheduler` and `worker` answer `/metrics` for Prometheus; 0: "
     "any that is free; -1: none",
     "history_success_days": "how long runs that went well are remembered",

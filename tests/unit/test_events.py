@@ -8,7 +8,8 @@ import logging
 import pytest
 
 from shike.errors import BadInput
-from shike.events import NAMES, RUN_ENDED, RUN_REFUSED, SESSION_LOST, Emitter, Event
+from shike.events import BY_STATE, NAMES, RUN_ENDED, RUN_REFUSED, RUN_STARTED, SESSION_LOST, Emitter, Event
+from shike.model import TERMINAL, State
 
 
 def test_an_unknown_event_is_refused_with_the_list_of_what_there_is() -> None:
@@ -64,29 +65,36 @@ def test_a_listener_that_fails_harms_nobody(caplog: pytest.LogCaptureFixture) ->
     assert heard == ["why"] and len(caplog.records) == 2
 
 
-def test_listeners_that_never_end_are_bounded(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("shike.events.LISTENER_CALLS_MAX", 2)
+def test_each_end_has_a_name_of_its_own_and_one_that_they_share() -> None:
+    assert {name for name in NAMES if name.startswith("run.")} == {
+        *BY_STATE.values(), RUN_STARTED, RUN_ENDED, RUN_REFUSED,
+    }  # fmt: skip
+    assert set(BY_STATE) == {state.name for state in (*TERMINAL, State.FAILED)}
+
+
+def test_what_cannot_be_called_cannot_listen() -> None:
+    with pytest.raises(BadInput, match="cannot listen"):
+        Emitter().on(RUN_ENDED, "a text")  # type: ignore[arg-type]
+
+
+def test_a_quick_listener_of_ours_is_told_at_once() -> None:
+    heard: list[Event] = []
+    events = Emitter(aside=True)
+    events.on(RUN_ENDED, heard.append, quick=True)
+    events.emit(Event(event=RUN_ENDED))
+    assert len(heard) == 1
+
+
+def test_a_listener_to_two_events_hears_them_in_order() -> None:
     heard: list[str] = []
+    events = Emitter(aside=True)
 
-    async def story() -> None:
-        done = asyncio.Event()
+    def listener(event: Event) -> None:
+        heard.append(event.event)
 
-        async def slow(event: Event) -> None:
-            heard.append(event.run_id)
-            await done.wait()
-
-        emitter = Emitter()
-        emitter.on(RUN_ENDED, slow)
-        for number in range(4):
-            emitter.emit(Event(event=RUN_ENDED, run_id=str(number)))
-            await asyncio.sleep(0)
-        done.set()
-        await asyncio.sleep(0.01)
-        emitter.emit(Event(event=RUN_ENDED, run_id="after"))
-        await asyncio.sleep(0)
-
-    asyncio.run(story())
-    assert heard == ["0", "1", "after"]
-    assert caplog.text.count("is dropped") == 2
+    events.on(RUN_STARTED, listener)
+    events.on(RUN_ENDED, listener)
+    for name in (RUN_STARTED, RUN_ENDED) * 20:
+        events.emit(Event(event=name))
+    asyncio.run(events.rest())
+    assert heard == [RUN_STARTED, RUN_ENDED] * 20 and len(events.ears) == 1

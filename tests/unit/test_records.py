@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from shike.attempts import Failure, Fault, Frame, LogLine, Tail, UserStep, pack_report, split_report
 from shike.model import (
     Attempt,
     Backoff,
@@ -62,6 +63,37 @@ TIED = replace(
 ATTEMPT = Attempt(1, 2, 77, "5e55", State.FAILED, 1, 2, 3, "ValueError: 7", "Traceback…", (("load", 2, 1),), "w1")
 ROW = TimetableRow("daily/report", 3, 10, 20, 5, Fate.MISSED, 0x100, 11, 5)
 
+TRACED = Attempt(
+    1,
+    2,
+    77,
+    "5e55",
+    State.FAILED,
+    1,
+    2,
+    3,
+    "ValueError: 7",
+    "",
+    (),
+    "w1",
+    1,
+    2,
+    4,
+    300,
+    (UserStep("load", 2, 1), UserStep("read", 2, 1, 0, "OSError")),
+    (LogLine(2, "INFO", "七"),),
+    5,
+    Failure("0f", (Fault("ValueError", "7", (Frame("a.py", 3, "f", "f()", True),)), Fault("OSError", "", (), "cause"))),
+    "00-ab-cd-01",
+)
+
+BEFORE_TRACES: list[tuple[Any, str]] = [  # what programs before 0.3 wrote
+    (
+        ATTEMPT,
+        "9c01024da43565353506010203ad56616c75654572726f723a2037ac54726163656261636be280a69193a46c6f61640201a27731",
+    ),
+    (Attempt(1, 2, 77, "5e55", State.FAILED), "9501024da43565353506"),
+]
 BEFORE_TIES: list[tuple[Any, str]] = [  # what programs before 0.2 wrote
     (
         RUN,
@@ -98,7 +130,14 @@ ARRAYS: list[tuple[Any, str]] = [
     ),
     (
         ATTEMPT,
-        "9c01024da43565353506010203ad56616c75654572726f723a2037ac54726163656261636be280a69193a46c6f61640201a27731",
+        "dc001501024da43565353506010203ad56616c75654572726f723a2037ac54726163656261636be280a69193a46c6f6164"
+        "0201a2773100000000909000c0a0",
+    ),
+    (
+        TRACED,
+        "dc001501024da43565353506010203ad56616c75654572726f723a2037a090a27731010204cd012c9295a46c6f61640201"
+        "ffa095a472656164020100a74f534572726f72919302a4494e464fa3e4b8830592a230669294aa56616c75654572726f72"
+        "a1379195a4612e707903a166a3662829c3a094a74f534572726f72a090a56361757365ab30302d61622d63642d3031",
     ),
     (ROW, "99ac6461696c792f7265706f7274030a1405a66d6973736564cd01000b05"),
 ]
@@ -143,7 +182,22 @@ FIELDS: dict[type, tuple[str, ...]] = {
         "traceback",
         "steps",
         "worker",
+        "eligible_at",
+        "room_at",
+        "slots",
+        "asked_micros",
+        "spans",
+        "lines",
+        "lost",
+        "failure",
+        "traceparent",
     ),
+    UserStep: ("name", "started_at", "micros", "inside", "error"),
+    LogLine: ("at", "level", "text"),
+    Frame: ("file", "line", "function", "source", "own"),
+    Fault: ("kind", "message", "frames", "link"),
+    Failure: ("fingerprint", "chain"),
+    Tail: ("count", "lines"),
     TimetableRow: ("schedule", "version", "moment", "until", "count", "fate", "run_id", "due_at", "state"),
 }
 
@@ -171,7 +225,7 @@ def test_a_record_is_written_as_it_always_was(record: Any, golden: str) -> None:
     assert pack(record).hex() == golden
 
 
-@pytest.mark.parametrize(("record", "golden"), ARRAYS + BEFORE_TIES)
+@pytest.mark.parametrize(("record", "golden"), ARRAYS + BEFORE_TIES + BEFORE_TRACES)
 def test_a_record_that_was_written_is_read(record: Any, golden: str) -> None:
     assert msgspec.msgpack.decode(bytes.fromhex(golden), type=type(record)) == record
 
@@ -188,7 +242,7 @@ def test_every_field_has_its_golden_bytes(kind: type) -> None:
     assert len(kind.__struct_fields__) == len(FIELDS[kind])  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("record", [RUN, ATTEMPT, ROW])
+@pytest.mark.parametrize("record", [RUN, ATTEMPT, TRACED, ROW])
 def test_an_older_program_reads_a_newer_record(record: Any) -> None:
     newer = [*msgspec.to_builtins(record, builtin_types=(bytes,)), "a field of tomorrow", 7]
     assert msgspec.msgpack.decode(pack(newer), type=type(record)) == record
@@ -219,3 +273,13 @@ def test_named_fields_of_tomorrow_do_not_disturb() -> None:
 
 def test_what_is_as_the_task_says_takes_no_room() -> None:
     assert msgspec.json.encode(Options()) == b"{}"
+
+
+def test_a_report_of_a_run_under_way_holds_its_progress_and_its_log() -> None:
+    tail = Tail(7, (LogLine(2, "INFO", "seven\nlines"),))
+    packed = b'{"done":3}\n[7,[[2,"INFO","seven\\nlines"]]]'
+    assert pack_report(b'{"done":3}', tail) == packed
+    assert split_report(packed) == (b'{"done":3}', tail)
+    assert pack_report(b"3", Tail()) == b"3" and split_report(b"3") == (b"3", Tail())
+    assert split_report(b"") == (b"", Tail()) and split_report(pack_report(b"", tail)) == (b"", tail)
+    assert split_report(b'3\n{"of":"tomorrow"}') == (b"3", Tail())

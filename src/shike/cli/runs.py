@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
@@ -75,13 +74,14 @@ def show(run_id: str, /, *, where: Where = ANYWHERE) -> int:
     if it ended without success."""
     number = run_id_of(run_id)
 
-    async def look(desk: Desk) -> tuple[RunFacts, list[runs.Step], Trace]:
+    async def look(desk: Desk) -> tuple[RunFacts, list[runs.Step], Trace, list[traces.FailureRecord]]:
         run, steps = await runs.show(desk.client, number)
-        return run, steps, await traces.of_run(desk.store, number, datetime.now().astimezone().tzinfo or UTC)
+        trace = await traces.of_run(desk.store, number, None)
+        return run, steps, trace, await traces.failures(desk.client, number)
 
-    run, steps, trace = at_desk(where, look)
+    run, steps, trace, failures = at_desk(where, look)
     if where.json:
-        output.as_json({"run": run, "timeline": steps, "trace": trace})
+        output.as_json({"run": run, "timeline": steps, "trace": trace, "failures": failures})
     else:
         _tell(run)
         print()
@@ -232,7 +232,8 @@ def follow(run_id: str, /, *, where: Where = ANYWHERE) -> int:
     number = run_id_of(run_id)
 
     async def watch(desk: Desk) -> RunFacts:
-        last, seen = None, runs.Reader()
+        last: RunFacts | None = None
+        seen = runs.Reader()
         async for run in runs.follow(desk.client, number):
             new, before, last = seen.new(run.log), last, run
             if where.json:

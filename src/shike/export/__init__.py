@@ -1,7 +1,7 @@
 """Where traces and metrics go: a file per exporter, each found under its own name. Removing one removes the feature.
 
-An exporter is a `Watcher` that knows how to be attached: `app.export(shike.export.otel.OpenTelemetry())`, or by name, as
-the setting `exporters` has it.
+An exporter is a `Watcher` that knows how to be attached: `app.export(shike.export.otel.OpenTelemetry())`, or by name,
+as the setting `exporters` has it.
 """
 
 from __future__ import annotations
@@ -41,5 +41,7 @@ def make(name: str, **options: Any) -> Exporter:
     try:
         made: Exporter = import_module(f"{__name__}.{name}").exporter(**options)
     except ModuleNotFoundError as missing:
-        raise BadSetting(f"the exporter {name!r} needs the extra of that name: pip install 'shike[{name}]'") from missing
+        raise BadSetting(
+            f"the exporter {name!r} needs the extra of that name: pip install 'shike[{name}]'"
+        ) from missing
     return made

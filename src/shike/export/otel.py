@@ -24,7 +24,6 @@ from opentelemetry import metrics, trace
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from shike import __version__
 from shike.attempts import OUTSIDE
 from shike.client import Client
 from shike.clock import MICROS
@@ -60,8 +59,8 @@ class OpenTelemetry:
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
-        self._tracer = trace.get_tracer(NAME, __version__, tracer_provider)
-        meter = metrics.get_meter(NAME, __version__, meter_provider)
+        self._tracer = trace.get_tracer(NAME, tracer_provider=tracer_provider)
+        meter = metrics.get_meter(NAME, meter_provider=meter_provider)
         self._attempts = meter.create_counter("shike.attempts", "{attempt}", "Attempts that ended.")
         self._took = meter.create_histogram("shike.attempt.duration", "s", "How long attempts took.")
         self._late = meter.create_histogram("shike.start.lateness", "s", "From due to started, of first attempts.")

@@ -1,7 +1,7 @@
 """Figures of this very process for Prometheus, on a port of this machine: `--metrics-port 9464`.
 
-Only on loopback, since nobody has to say who he is: from elsewhere the server's `/metrics` answers, to a key. It answers
-`GET /metrics` and nothing else, one request a connection, at most CONNECTIONS_MAX at a time.
+Only on loopback, since nobody has to say who he is: from elsewhere the server's `/metrics` answers, to a key. It
+answers `GET /metrics` and nothing else, one request a connection, at most CONNECTIONS_MAX at a time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from shike import __version__
 from shike.client import Client
 from shike.clock import MICROS
 from shike.errors import BadSetting
@@ -73,7 +72,9 @@ class Prometheus:
         try:
             self._server = await asyncio.start_server(self._answer, HOST, self.port, limit=REQUEST_BYTES_MAX)
         except OSError as error:
-            raise BadSetting(f"metrics_port={self.port}: it cannot be listened on: {error.strerror or error}") from error
+            raise BadSetting(
+                f"metrics_port={self.port}: it cannot be listened on: {error.strerror or error}"
+            ) from error
         self.port = self._server.sockets[0].getsockname()[1]
         log.info("figures for Prometheus: http://%s:%d/metrics", HOST, self.port)
 
@@ -105,9 +106,8 @@ class Prometheus:
 
     def page(self) -> str:
         """The whole text."""
-        lines = metric("shike_process_info", "The version of this process.", {label("version", __version__): 1})
         ended = dict(sorted(self._ended.items()))
-        lines += metric("shike_attempts_total", "Attempts that ended here.", ended, Kind.COUNTER)
+        lines = metric("shike_attempts_total", "Attempts that ended here.", ended, Kind.COUNTER)
         lines += histogram("shike_attempt_seconds", "How long attempts took.", self._took)
         lines += histogram("shike_start_late_seconds", "From due to started, of first attempts.", self._late)
         for name, value in self._figures().items():

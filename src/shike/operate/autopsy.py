@@ -1,8 +1,8 @@
-"""Why so late: each stretch in which nothing happened to a run, with its cause in words. Pure (`shike.operate.waterfall`).
+"""Why so late: each stretch in which nothing happened to a run, with its cause in words. Pure.
 
 A wait is cut where something stopped to be in the way: a pause ended, the first worker was there again, the one that
-took the run had room. Until that instant that was the cause; what is left over at the end is the claim itself, and where
-it is long, the store. What nobody wrote down is called unknown, never guessed.
+took the run had room. Until that instant that was the cause; what is left over at the end is the claim itself, and
+where it is long, the store. What nobody wrote down is called unknown, never guessed.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ class Trace(Struct, frozen=True, kw_only=True):
     bars: tuple[Bar, ...]  # by their starts
 
 
-def trace(seen: Evidence, zone: tzinfo = UTC) -> Trace:
-    """Points, bars and causes of one run; clock times within words are in that zone."""
+def trace(seen: Evidence, zone: tzinfo | None = UTC) -> Trace:
+    """Points, bars and causes of one run; clock times within words are in that zone, None: this
+    machine's."""
     run, waits = seen.known.run, list(_waits(seen, zone))
     started = next((one.started_at for one in seen.attempts if one.started_at), NEVER)
     if started == NEVER:
@@ -84,7 +85,7 @@ def _sentence(late: int, waits: Sequence[Bar]) -> str:
     return f"{seconds(late)} late: {'; then '.join(dict.fromkeys(told)) or 'nobody wrote down why'}"
 
 
-def _waits(seen: Evidence, zone: tzinfo) -> Iterator[Bar]:
+def _waits(seen: Evidence, zone: tzinfo | None) -> Iterator[Bar]:
     run = seen.known.run
     since = run.due_at
     if run.created_at > since and run.schedule:
@@ -98,7 +99,9 @@ def _waits(seen: Evidence, zone: tzinfo) -> Iterator[Bar]:
             words = f"worker {attempt.worker or 'unknown'} had claimed it and began it {_ago(attempt, claimed)} later"
             yield _wait(claimed, attempt.started_at, Cause.CLAIMED, words, attempt.number)
         if not attempt.started_at:  # nothing was heard of it
-            words = f"attempt {attempt.number} was {attempt.error or 'lost'}; rescued at {clock(attempt.ended_at, zone)}"
+            words = (
+                f"attempt {attempt.number} was {attempt.error or 'lost'}; rescued at {clock(attempt.ended_at, zone)}"
+            )
             yield _wait(claimed, attempt.ended_at, Cause.LOST, words, attempt.number)
         since, before = max(attempt.ended_at, attempt.started_at), attempt
     if not isinstance(seen.known, Ended):
@@ -109,7 +112,7 @@ def _waits(seen: Evidence, zone: tzinfo) -> Iterator[Bar]:
 
 
 def _until_claimed(
-    seen: Evidence, before: Attempt | None, attempt: Attempt, since: int, claimed: int, zone: tzinfo
+    seen: Evidence, before: Attempt | None, attempt: Attempt, since: int, claimed: int, zone: tzinfo | None
 ) -> Iterator[Bar]:
     """What stood between the last that was heard of a run and its next claim."""
     number = attempt.number
@@ -139,7 +142,7 @@ def _until_claimed(
         yield _wait(since, claimed, Cause.UNKNOWN, "nobody asked for it, and nobody wrote down why", number)
 
 
-def _held_back(seen: Evidence, eligible: int, since: int, claimed: int, zone: tzinfo) -> Iterator[Bar]:
+def _held_back(seen: Evidence, eligible: int, since: int, claimed: int, zone: tzinfo | None) -> Iterator[Bar]:
     """Of a first attempt: what it had to wait for before it could be claimed by anybody."""
     run, promoted = seen.known.run, promoted_at(seen)
     if run.ties is not None:
@@ -170,14 +173,18 @@ def _rest(before: Attempt, since: int, until: int, number: int) -> Iterator[Bar]
 
 
 def _ends(
-    seen: Evidence, attempt: Attempt, since: int, claimed: int, zone: tzinfo
+    seen: Evidence, attempt: Attempt, since: int, claimed: int, zone: tzinfo | None
 ) -> Iterator[tuple[int, Cause, str]]:
     """(until, cause, words) of all that was in the way after `since`, each until the instant when it no more was."""
     run = seen.known.run
     for pause in seen.pauses:
         if pause.since <= claimed and since < pause.until <= claimed:
             why = f" ({pause.reason})" if pause.reason else ""
-            yield pause.until, Cause.PAUSED, f"queue {queue_of(run.queue)} was paused{why} until {clock(pause.until, zone)}"
+            yield (
+                pause.until,
+                Cause.PAUSED,
+                f"queue {queue_of(run.queue)} was paused{why} until {clock(pause.until, zone)}",
+            )
     back = _absent_until(_serving(seen.sessions, queue_of(run.queue)), since, claimed)
     if back > since:
         yield back, Cause.NO_WORKER, f"no worker of queue {queue_of(run.queue)} was running until {clock(back, zone)}"
@@ -198,7 +205,7 @@ def _decision(seen: Evidence, until: int) -> Attempt | None:
     return next((note for note in reversed(seen.decisions) if note.claimed_at <= until), None)
 
 
-def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo) -> Iterator[Bar]:
+def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo | None) -> Iterator[Bar]:
     """Of a run that is not over: what it is waiting for, or that it runs."""
     known, now = seen.known, seen.now
     if isinstance(known, Ended) or known.state in TERMINAL or now <= since:
@@ -235,7 +242,7 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo)
         yield _wait(since, now, Cause.BUSY, "the workers that serve it have no room yet", number, Status.OPEN)
 
 
-def _unplanned(seen: Evidence, since: int, planned: int, zone: tzinfo) -> str:
+def _unplanned(seen: Evidence, since: int, planned: int, zone: tzinfo | None) -> str:
     nodes = [one for one in seen.sessions if one.kind in PLANNERS]
     back = _absent_until(nodes, since, planned)
     if back > since:
@@ -254,17 +261,15 @@ def _lives(session: Session, at: int) -> bool:
 
 
 def _absent_until(sessions: Sequence[Session], since: int, until: int) -> int:
-    """If there was an instant from `since` to `until` at which none of them lived: when the next one was there. 0: there
-    always was one, or nobody remembers."""
+    """If there was an instant from `since` to `until` at which none of them lived: when the next one was there. 0:
+    there always was one, or nobody remembers."""
     if not sessions:
         return 0
     starts = sorted(one.started_at for one in sessions if since < one.started_at <= until)
     return max((at for at in starts if not any(_lives(one, at - 1) for one in sessions)), default=0)
 
 
-def _wait(
-    start: int, end: int, cause: Cause, words: str, attempt: int = 1, status: Status = Status.OK
-) -> Bar:
+def _wait(start: int, end: int, cause: Cause, words: str, attempt: int = 1, status: Status = Status.OK) -> Bar:
     return Bar(
         kind=Kind.WAIT, label=cause.replace("_", " "), start=start, end=end, status=status, attempt=attempt,
         cause=cause, words=words,
@@ -275,7 +280,7 @@ def _ago(attempt: Attempt, claimed: int) -> str:
     return seconds(attempt.started_at - claimed)
 
 
-def clock(micros: int, zone: tzinfo) -> str:
+def clock(micros: int, zone: tzinfo | None) -> str:
     """10:00:01.9, as a clock in that zone shows it."""
     at = to_datetime(micros).astimezone(zone)
     return f"{at:%H:%M:%S}.{at.microsecond // 100_000}"

@@ -109,8 +109,8 @@ async def pick(
         return [await _one(store, run_id) for run_id in run_ids]
     if group:
         letters = await pick(store, (), task=task, everything=True)
-        if found := [ended for ended in letters if fingerprint_of(ended) == group]:
-            return found
+        if fitting := [ended for ended in letters if fingerprint_of(ended) == group]:
+            return fitting
         raise NotFound(f"no dead letter has the fingerprint {group!r}; `shike dead groups` shows them")
     if not task and not everything:
         return []

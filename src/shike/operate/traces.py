@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
+from typing import Any
 
-from shike.attempts import Failure
+from msgspec import Struct
+
+from shike.attempts import Failure, Fault
 from shike.bounds import SESSIONS_LISTED
+from shike.client import Client
 from shike.lanes import queue_of
-from shike.model import NEVER, Ended, Live
+from shike.model import NEVER, Attempt, Ended, Live, State
 from shike.operate import pauses
 from shike.operate.autopsy import Trace, trace
+from shike.operate.facts import Line, instant, lines_of, readable
 from shike.operate.runs import find
 from shike.operate.waterfall import Before, Evidence
+from shike.secret import redacted
 from shike.store.base import RunFilter, Store
 from shike.store.children import parents
+from shike.track.failures import failure_of_text
 
 BEFORE_LOOKED_AT = 5  # runs of the same schedule that may have held a gate
 PARENTS_LOOKED_AT = 100  # the last of those that are over released it, if it is among the first so many
@@ -35,14 +42,46 @@ async def evidence(store: Store, run_id: int) -> Evidence:
     )
 
 
-async def of_run(store: Store, run_id: int, zone: tzinfo = UTC) -> Trace:
-    """Points, bars and causes; raises `NotFound`. Clock times within words are in that zone."""
+async def of_run(store: Store, run_id: int, zone: tzinfo | None = UTC) -> Trace:
+    """Points, bars and causes; raises `NotFound`. Clock times within words are in that zone, None:
+    this machine's."""
     return trace(await evidence(store, run_id), zone)
 
 
-async def failures(store: Store, run_id: int) -> list[tuple[int, Failure]]:
-    """(attempt, failure) of each attempt that failed and kept a record of it, oldest first."""
-    return [(one.number, one.failure) for one in await store.attempts(run_id) if one.failure is not None]
+class FailureRecord(Struct, frozen=True, kw_only=True):
+    """One failed attempt, as people and programs read it: nothing of it is a secret that has a secret's name."""
+
+    run: str
+    task: str
+    attempt: int
+    worker: str
+    at: datetime | None
+    fingerprint: str
+    chain: tuple[Fault, ...]
+    arguments: Any  # redacted: `shike.secret`
+    log: tuple[Line, ...]  # its end
+
+
+async def failures(client: Client, run_id: int) -> list[FailureRecord]:
+    """The records of all attempts of a run that failed, oldest first; raises `NotFound`. An attempt that was lost with
+    its process has one made of its words alone."""
+    store = await client.store()
+    known = await find(store, run_id)
+    arguments = redacted(readable(known.run.args, client.codec))
+    return [
+        FailureRecord(
+            run=str(run_id), task=known.run.task, attempt=one.number, worker=one.worker, at=instant(one.ended_at),
+            fingerprint=failure.fingerprint, chain=failure.chain, arguments=arguments, log=lines_of(one.lines),
+        )
+        for one in await store.attempts(run_id)
+        if (failure := _failure(one)) is not None
+    ]  # fmt: skip
+
+
+def _failure(attempt: Attempt) -> Failure | None:
+    if attempt.failure is not None:
+        return attempt.failure
+    return failure_of_text(attempt.error) if attempt.state in (State.FAILED, State.DEAD) else None
 
 
 async def _before(store: Store, known: Live | Ended) -> list[Before]:

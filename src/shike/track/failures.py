@@ -46,7 +46,9 @@ def failure_of_text(error: str) -> Failure:
 def kind_of(error: BaseException) -> str:
     """The name of its type, as a traceback writes it."""
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:

@@ -123,7 +123,6 @@ class Claimer:
         quarantine: Quarantine,
         take: Callable[[Batch], None],
         starts: Starts,
-        monotonic: Callable[[], float],
     ) -> None:
         self._store = store
         self._member = member
@@ -137,7 +136,7 @@ class Claimer:
         self._quarantine = quarantine
         self._take = take
         self._starts = starts
-        self._monotonic = monotonic
+        self._monotonic = starts.clock.monotonic
         self._hungry: dict[str, None] = dict.fromkeys(queues)
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()  # no claim is on its way

@@ -1,4 +1,4 @@
-"""What an acknowledgement that ends its run does in the same step: plan a fixed delay's next moment, tell of the end."""
+"""What an acknowledgement that ends its run does in the same step: plan a fixed delay's next moment, tell of it."""
 
 from __future__ import annotations
 

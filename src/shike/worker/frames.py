@@ -1,7 +1,8 @@
 """What a worker and its child processes say to each other: MessagePack behind a length of four bytes, big-endian.
 
 The worker says `Start` once, then one `Ask` per run, and `Stop` in the middle of one that must end. The child says
-`Ready` or `Failed` to the first, and any number of `Progress` and `Logged`, then one `Done`, `Refused` or `Failed` to an `Ask`.
+`Ready` or `Failed` to the first; to an `Ask` any number of `Progress` and `Logged`, then one `Done`, `Refused` or
+`Failed`.
 """
 
 from __future__ import annotations

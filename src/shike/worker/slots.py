@@ -238,9 +238,7 @@ class Slot:
                 slots.ended(claimed, settle.skipped(claimed, reason))
                 return
         definition = slots.tasks[run.task]
-        context = Context(
-            run, claimed.token, claimed.attempt, granted_at, started_at, slots.now, traces=slots.traces
-        )
+        context = Context(run, claimed.token, claimed.attempt, granted_at, started_at, slots.now, traces=slots.traces)
         context.begin = slots.begin
         try:
             args, kwargs = self._arguments(definition, run)

@@ -28,6 +28,7 @@ class Starts:
     """Written by the claim loop; read by the beat, which may be another thread's."""
 
     def __init__(self, clock: Clock, virtual_buckets: int) -> None:
+        self.clock = clock
         self._width = width(virtual_buckets)
         self._lateness = Lateness(clock)
         self._full: set[str] = set()  # queues for which there was no room at the last look

@@ -25,7 +25,7 @@ R = TypeVar("R")
 _inside: ContextVar[tuple[Notes, int] | None] = ContextVar("shike_step", default=None)
 
 
-class step:  # noqa: N801 - it is used like a word of the language
+class step:
     """A named stretch of work: `with step("fetch"): …`, in sync and in async code. One object, one use at a time."""
 
     __slots__ = ("_name", "_notes", "_place", "_token")

@@ -11,8 +11,8 @@ from shike.worker.context import Context
 
 
 class Watcher(Protocol):
-    """Told on the event loop of the worker, but for `begin`. Each call must be quick and wait for nothing; what it raises
-    is logged, and no run suffers of it."""
+    """Told on the event loop of the worker, but for `begin`. Each call must be quick and wait for nothing; what it
+    raises is logged, and no run suffers of it."""
 
     begins: bool  # whether `begin` is to be called at all
 

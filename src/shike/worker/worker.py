@@ -125,7 +125,6 @@ class Worker:
             quarantine=self._quarantine,
             take=self._take,
             starts=starts,
-            monotonic=self._runtime.clock.monotonic,
         )
 
     def _make_gauge(self, slots: int, tags: tuple[str, ...], weight: float) -> Gauge:

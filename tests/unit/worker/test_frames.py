@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shike.attempts import Failure, Fault, Frame, LogLine, Tail, UserStep
 from shike.bounds import FRAME_BYTES_MAX
 from shike.errors import BadInput, TooLarge
 from shike.worker import frames
@@ -13,18 +14,26 @@ from tests.unit.worker.calls import RUN
 
 numbers = st.integers(0, 2**63 - 1)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-steps = st.lists(st.tuples(texts, numbers, numbers), max_size=3)
+steps = st.lists(st.builds(UserStep, texts, numbers, numbers, numbers, texts), max_size=3).map(tuple)
+tails = st.builds(Tail, numbers, st.lists(st.builds(LogLine, numbers, texts, texts), max_size=3).map(tuple))
+failures = st.builds(
+    Failure, texts, st.tuples(st.builds(Fault, texts, texts, st.tuples(st.builds(Frame, texts, numbers, texts))))
+)
+words = (steps, numbers, tails, numbers)
 TO_CHILD = st.one_of(
     st.builds(frames.Start, texts, st.lists(texts, max_size=3)),
-    st.builds(frames.Ask, texts, st.binary(max_size=50), st.just(RUN), numbers, numbers, numbers, numbers),
+    st.builds(
+        frames.Ask, texts, st.binary(max_size=50), st.just(RUN), numbers, numbers, numbers, numbers, st.booleans()
+    ),
     st.just(frames.Stop()),
 )
 FROM_CHILD = st.one_of(
     st.just(frames.Ready()),
     st.builds(frames.Progress, st.binary(max_size=50)),
-    st.builds(frames.Done, steps, numbers, st.binary(max_size=50), texts),
-    st.builds(frames.Refused, steps, numbers, texts, numbers, numbers),
-    st.builds(frames.Failed, steps, numbers, texts, texts),
+    st.builds(frames.Logged, tails),
+    st.builds(frames.Done, *words, st.binary(max_size=50), texts),
+    st.builds(frames.Refused, *words, texts, numbers, numbers),
+    st.builds(frames.Failed, *words, texts, texts, st.one_of(st.none(), failures)),
 )
 
 
