@@ -75,7 +75,7 @@ class _Aside(Generic[E]):
 
     def __init__(self, ear: Ear[E]) -> None:
         self._ear = ear
-        self._queue: SimpleQueue[E | Future[None] | None] = SimpleQueue()
+        self._queue: SimpleQueue[E | Future[None]] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._began = 0.0  # when the call under way was begun; 0: none is
@@ -93,7 +93,7 @@ class _Aside(Generic[E]):
         if self._thread is not None and self._thread.is_alive() and not stuck:
             return
         with self._lock:
-            if self._thread is not None and self._thread.is_alive() and self._began != began:
+            if self._thread is not None and self._thread.is_alive() and not (stuck and self._began == began):
                 return
             if stuck:
                 self._ear.failed += 1
@@ -104,15 +104,27 @@ class _Aside(Generic[E]):
 
     def _main(self) -> None:
         me = threading.current_thread()
-        while (item := self._queue.get()) is not None:
+        while True:
+            item = self._queue.get()
             if isinstance(item, Future):
+                over = self._leave(me)
                 item.set_result(None)
+                if over:
+                    return
                 continue
             self._began = time.monotonic()
             self._ear.run(item)
             if self._thread is not me:  # it was given up meanwhile, and another goes on
                 return
             self._began = 0.0
+
+    def _leave(self, me: threading.Thread) -> bool:
+        """Whether this thread may end: nothing is left to be heard, and the next event finds nobody."""
+        with self._lock:
+            if self._queue.empty() or self._thread is not me:
+                self._thread = None if self._thread is me else self._thread
+                return True
+            return False
 
     async def rest(self) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -124,8 +136,6 @@ class _Aside(Generic[E]):
                 await asyncio.wrap_future(heard)
         except TimeoutError:
             log.error("listener %s is still at it; %d events are left to it", self._ear.name, self.waiting())
-        self._queue.put(None)
-        self._thread = None
 
 
 class _OnLoop(Generic[E]):

@@ -144,10 +144,10 @@ def test_an_async_listener_hears_what_another_thread_tells() -> None:
         await asyncio.to_thread(ear.tell, 1)
         await until_async(lambda: heard == [0, 1])
         await ear.rest()
+        heard.clear()
 
     asyncio.run(story())
-    asyncio.run(story())
-    assert heard == [0, 1, 0, 1], "on whatever loop there is"
+    asyncio.run(story())  # on whatever loop there is
 
 
 def test_an_object_that_is_called_is_a_listener_too() -> None:
