@@ -53,9 +53,7 @@ ALLOWED: Final[dict[State, frozenset[State]]] = {
     State.ASSIGNED: frozenset(
         {State.SCHEDULED, State.ASSIGNED, State.RUNNING, State.CANCELLED, State.SKIPPED, State.DEAD}
     ),
-    State.RUNNING: frozenset(
-        {State.SUCCESS, State.FAILED, State.SCHEDULED, State.DEAD, State.CANCELLED, State.SKIPPED}
-    ),
+    State.RUNNING: TERMINAL | {State.FAILED, State.SCHEDULED},
     State.FAILED: frozenset(
         {State.SCHEDULED, State.PENDING, State.ASSIGNED, State.RUNNING, State.DEAD, State.CANCELLED} | {State.SKIPPED}
     ),

@@ -76,7 +76,17 @@ def test_a_line_that_cannot_be_formatted_harms_nobody(context: Context) -> None:
     assert kept(context)[1].isascii()
 
 
-def test_workers_come_and_go_and_the_last_one_leaves_no_trace() -> None:
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No worker of another test listens."""
+    found = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(logging.LogRecord)
+    monkeypatch.setattr(lines, "_users", 0)
+    yield
+    logging.setLogRecordFactory(found)
+
+
+def test_workers_come_and_go_and_the_last_one_leaves_no_trace(alone: None) -> None:
     before = logging.getLogRecordFactory()
     first, second = lines.listen(), lines.listen()
     assert logging.getLogRecordFactory() is not before
@@ -87,7 +97,7 @@ def test_workers_come_and_go_and_the_last_one_leaves_no_trace() -> None:
     assert logging.getLogRecordFactory() is before
 
 
-def test_who_wrapped_ours_meanwhile_stays() -> None:
+def test_who_wrapped_ours_meanwhile_stays(alone: None) -> None:
     before = logging.getLogRecordFactory()
     stop = lines.listen()
     ours = logging.getLogRecordFactory()
