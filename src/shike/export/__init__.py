@@ -36,8 +36,8 @@ def make(name: str, **options: Any) -> Exporter:
     where what it stands on is not installed."""
     if name not in names():
         near = get_close_matches(name, names(), n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise BadSetting(f"there is no exporter {name!r}{meant} There are: {', '.join(names()) or 'none'}")
+        meant = f"did you mean {near[0]}? There are" if near else "there are"
+        raise BadSetting(f"there is no exporter {name!r}; {meant}: {', '.join(names()) or 'none'}")
     try:
         made: Exporter = import_module(f"{__name__}.{name}").exporter(**options)
     except ModuleNotFoundError as missing:

@@ -48,6 +48,25 @@ async def of_run(store: Store, run_id: int, zone: tzinfo | None = UTC) -> Trace:
     return trace(await evidence(store, run_id), zone)
 
 
+class Call(Struct, frozen=True, kw_only=True):
+    """Where a failure passed."""
+
+    file: str
+    line: int
+    function: str
+    source: str = ""
+    own: bool = False  # of the user's program
+
+
+class Raised(Struct, frozen=True, kw_only=True):
+    """One exception of a chain."""
+
+    kind: str
+    message: str
+    calls: tuple[Call, ...] = ()  # the outermost first
+    link: str = ""  # how the one before it in the chain came of it: `cause` or `context`
+
+
 class FailureRecord(Struct, frozen=True, kw_only=True):
     """One failed attempt, as people and programs read it: nothing of it is a secret that has a secret's name."""
 
@@ -57,7 +76,7 @@ class FailureRecord(Struct, frozen=True, kw_only=True):
     worker: str
     at: datetime | None
     fingerprint: str
-    chain: tuple[Fault, ...]
+    chain: tuple[Raised, ...]  # what was raised last comes first
     arguments: Any  # redacted: `shike.secret`
     log: tuple[Line, ...]  # its end
 
@@ -71,11 +90,19 @@ async def failures(client: Client, run_id: int) -> list[FailureRecord]:
     return [
         FailureRecord(
             run=str(run_id), task=known.run.task, attempt=one.number, worker=one.worker, at=instant(one.ended_at),
-            fingerprint=failure.fingerprint, chain=failure.chain, arguments=arguments, log=lines_of(one.lines),
+            fingerprint=failure.fingerprint, chain=tuple(map(_raised, failure.chain)), arguments=arguments, log=lines_of(one.lines),
         )
         for one in await store.attempts(run_id)
         if (failure := _failure(one)) is not None
     ]  # fmt: skip
+
+
+def _raised(fault: Fault) -> Raised:
+    calls = [
+        Call(file=one.file, line=one.line, function=one.function, source=one.source, own=one.own)
+        for one in fault.frames
+    ]
+    return Raised(kind=fault.kind, message=fault.message, calls=tuple(calls), link=fault.link)
 
 
 def _failure(attempt: Attempt) -> Failure | None:

@@ -1,4 +1,4 @@
-"""A run's trace from end to end: steps, log, failure and cause of each kind of handler, in virtual time (R0.9, R2.9)."""
+"""A run's trace from end to end, in virtual time: steps, log, failure, and why it was late (R0.9, R2.9)."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_steps_and_log_lines_travel_with_the_end(task: Any) -> None:
 
 def test_a_failure_is_a_record_with_redacted_arguments_and_the_end_of_the_log() -> None:
     with harness(app) as h:
-        handle = h.submit(later.bind(-1, password="guess"))
+        handle = h.submit(later.bind(-1, password="guess"))  # noqa: S106
         h.advance("10s")
         first, second = h.run(traces.failures(app.client, int(handle.id)))
         assert first.fingerprint == second.fingerprint and (first.attempt, second.attempt) == (1, 2)
         fault = first.chain[0]
         assert (fault.kind, fault.message) == ("ValueError", "-1 is negative")
-        assert [frame.function for frame in fault.frames if frame.own][-1] == "parse"
+        assert [call.function for call in fault.calls if call.own][-1] == "parse"
         assert first.arguments == {"number": -1, "password": "‹secret›"}
         assert [line.text for line in first.log] == ["number -1"]
         errors = [one.error for one in attempts(h, handle.id)[0].spans]
