@@ -1,9 +1,10 @@
 """Four agents at work on one plan: two gather, one writes, one publishes, and a person says yes in between.
 
-Shows a graph of work: runs that wait for each other and take each other's results, an agent that fails and is tried
-again, a review that chooses the branch, an approval that counts once, and the story of it all.
+Shows a graph of work: runs that wait for each other and take each other's results, agents that are chosen by what they
+can do (tags), one that fails and is tried again, a review that chooses the branch, an approval that counts once, and
+the trace of it all: who did what, for how long, and why nothing happened in between.
 
-    shike up examples/agents.py                      # in one terminal
+    shike up examples/agents.py --tags web,pen       # in one terminal: this worker can search and write
     python examples/agents.py plan "tide tables"     # in another: prints the id of each run
     shike approvals list --app examples/agents.py    # what waits for you
     shike approvals approve RUN --digest DIGEST --app examples/agents.py
@@ -18,10 +19,13 @@ from pathlib import Path
 
 import shike
 from shike.graph import Graph
-from shike.operate import runs
+from shike.operate import traces
+from shike.operate.waterfall import seconds
 
 app = shike.Shike("sqlite:///agents.db")
 SOON = shike.Backoff(attempts=3, base_seconds=2, jitter=0)
+WHO_SEARCHES = shike.Route(required=("web",))
+WHO_WRITES = shike.Route(required=("pen",))
 
 
 @app.task(name="library")
@@ -30,18 +34,20 @@ async def library(topic: str) -> str:
     return f"three books on {topic}"
 
 
-@app.task(name="web", retry=SOON)
+@app.task(name="web", retry=SOON, route=WHO_SEARCHES)
 async def web(topic: str) -> str:
     """The second one searches, and its search is down at first."""
-    if shike.current().attempt == 1:
-        raise ConnectionError("the search does not answer")
+    with shike.step("search"):
+        if shike.current().attempt == 1:
+            raise ConnectionError("the search does not answer")
     return f"seven pages on {topic}"
 
 
-@app.task(name="writer")
+@app.task(name="writer", route=WHO_WRITES)
 async def writer(topic: str, found: list[str]) -> str:
     """The third one writes a draft from what the others found."""
-    return f"{topic}: {' and '.join(found)}"
+    with shike.step("draft"):
+        return f"{topic}: {' and '.join(found)}"
 
 
 @app.task(name="review")
@@ -76,14 +82,14 @@ def plan(topic: str) -> Graph:
 
 
 async def story(graph: str, size: int = 6) -> list[str]:
-    """What became of each run of a plan, and when, a line each."""
-    told = []
+    """The trace of each run of a plan, a line for each stretch of its life."""
+    store, told = await app.client.store(), []
     for number in range(size):
-        facts, steps = await runs.show(app.client, int(graph) + (number << 8))  # ids of one graph follow each other
-        for step in steps:
-            if step.at is not None and step.what not in ("created", "due", "claimed", "started"):
-                told.append((step.at, f"{step.at:%H:%M:%S} {facts.task}: {step.what} {step.words}".rstrip()))
-    return [line for _, line in sorted(told, key=lambda one: one[0])]
+        trace = await traces.of_run(store, int(graph) + (number << 8))  # ids of one graph follow each other
+        told.append(f"{trace.task}: {trace.state.lower()}, {trace.why}")
+        for bar in trace.bars:
+            told.append(f"  {seconds(bar.end - bar.start):>8}  {'  ' * bar.depth}{bar.label}: {bar.words}".rstrip(": "))
+    return told
 
 
 if __name__ == "__main__":

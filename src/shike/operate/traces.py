@@ -90,7 +90,8 @@ async def failures(client: Client, run_id: int) -> list[FailureRecord]:
     return [
         FailureRecord(
             run=str(run_id), task=known.run.task, attempt=one.number, worker=one.worker, at=instant(one.ended_at),
-            fingerprint=failure.fingerprint, chain=tuple(map(_raised, failure.chain)), arguments=arguments, log=lines_of(one.lines),
+            fingerprint=failure.fingerprint, chain=tuple(map(_raised, failure.chain)), arguments=arguments,
+            log=lines_of(one.lines),
         )
         for one in await store.attempts(run_id)
         if (failure := _failure(one)) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -70,8 +70,9 @@ class VirtualRuntime(Runtime):
 class Harness:
     """Drives an app's real scheduler and worker through virtual time. Made by `harness(app)`."""
 
-    def __init__(self, app: Shike, start: datetime | None) -> None:
+    def __init__(self, app: Shike, start: datetime | None, tags: Sequence[str] = ()) -> None:
         self.app = app
+        self._tags = tags
         self._loop = VirtualLoop()
         self._clock = LoopClock(self._loop, to_micros(start) if start is not None else START)
         self._old = (app.client, app.runtime)
@@ -91,7 +92,7 @@ class Harness:
         await self.app.store_schedules()
         pools = {kind: TurnsPool(kind) for kind in (Executor.THREAD, Executor.PROCESS)}
         codec, events = self.app.client.codec, self.app.events
-        roles = Roles(lease_seconds=LEASE_SECONDS, queues=tuple(map(QueueShare, self.app.queues)))
+        roles = Roles(lease_seconds=LEASE_SECONDS, queues=tuple(map(QueueShare, self.app.queues)), tags=self._tags)
         given = self.app.exporters
         engine = Engine(
             self.store, runtime, self.app.tasks, roles, pools=pools, codec=codec, events=events, watchers=given
@@ -214,9 +215,10 @@ class Harness:
 
 
 @contextmanager
-def harness(app: Shike, *, start: datetime | None = None) -> Iterator[Harness]:
-    """Move an app into a store of its own and into virtual time, for the length of the block."""
-    held = Harness(app, start)
+def harness(app: Shike, *, start: datetime | None = None, tags: Sequence[str] = ()) -> Iterator[Harness]:
+    """Move an app into a store of its own and into virtual time, for the length of the block. `tags`: what its worker
+    offers to routes."""
+    held = Harness(app, start, tags)
     held.open()
     try:
         yield held

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shike.attempts import Failure, LogLine, UserStep
-from shike.bounds import ERROR_CHARS_MAX, LOG_TAIL_SUCCESS_BYTES
+from shike.bounds import ERROR_CHARS_MAX, LOG_SUCCESS_LINES
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.model import NEVER, RECORD_VERSION, TERMINAL, Attempt, Backoff, Misfire, Options, Run, State
@@ -196,14 +196,6 @@ def with_news(
     return msgspec.structs.replace(ack, effects=(*ack.effects, *effects))
 
 
-def last_words(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-    """The end of a log, as much of it as a success keeps."""
-    kept, left = len(lines), LOG_TAIL_SUCCESS_BYTES
-    while kept and (left := left - len(lines[kept - 1].text)) >= 0:
-        kept -= 1
-    return lines[kept:]
-
-
 def _trace(facts: Facts, state: State, error: str = "", traceback: str = "") -> bytes:
     return pack_attempt(
         Attempt(
@@ -224,7 +216,7 @@ def _trace(facts: Facts, state: State, error: str = "", traceback: str = "") -> 
             facts.grant.slots,
             facts.grant.asked_micros,
             facts.spans,
-            facts.lines if state is not State.SUCCESS else last_words(facts.lines),
+            facts.lines if state is not State.SUCCESS else facts.lines[-LOG_SUCCESS_LINES:],
             facts.lost,
             facts.failure,
             facts.traceparent,

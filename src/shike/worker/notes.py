@@ -6,42 +6,41 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 from shike.attempts import OUTSIDE, LogLine, Tail, UserStep
 from shike.bounds import LOG_LINE_CHARS_MAX, LOG_TAIL_BYTES, LOG_TAIL_LINES, STEP_NAME_CHARS_MAX, STEPS_MAX
 
-OPEN = -1  # the length of a step that is not over
+Begun = list[Any]  # of a step: its name, when it began, the one around it or None, when it ended (0: not yet), an error
 
 
 class Notes:
-    """Of one attempt. A handler may take steps and log on threads of its own, so all is behind one lock."""
+    """Of one attempt. A handler may take steps and log on threads of its own: a step is one list, and appending it to
+    the others is one deed; lines are behind a lock."""
 
-    __slots__ = ("_bytes", "_ended", "_lines", "_lock", "_now", "_steps", "lines_count", "lost")
+    __slots__ = ("_bytes", "_lines", "_lock", "_now", "_steps", "lines_count", "lost")
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._steps: list[tuple[str, int, int]] = []  # name, start, inside
-        self._ended: dict[int, tuple[int, str]] = {}  # by place: when, and the type of what was raised
+        self._steps: list[Begun] = []
         self._lines: deque[LogLine] = deque()
         self._bytes = 0
         self.lines_count = 0
         self.lost = 0  # steps and lines that are not kept
 
-    def begin(self, name: str, inside: int) -> int:
-        """A step begins; its place. OUTSIDE where there is no room for it."""
-        at = self._now()
-        with self._lock:
-            if len(self._steps) >= STEPS_MAX:
-                self.lost += 1
-                return OUTSIDE
-            self._steps.append((name[:STEP_NAME_CHARS_MAX], at, inside))
-            return len(self._steps) - 1
+    def begin(self, name: str, around: Begun | None) -> Begun | None:
+        """A step begins. None where there is no room for it."""
+        if len(self._steps) >= STEPS_MAX:
+            self.lost += 1
+            return None
+        begun = [name, self._now(), around, 0, ""]
+        self._steps.append(begun)
+        return begun
 
-    def end(self, place: int, error: str = "") -> None:
-        """The step at that place is over."""
-        if place != OUTSIDE:
-            self._ended[place] = (self._now(), error)
+    def end(self, begun: Begun, error: str = "") -> None:
+        """That step is over."""
+        begun[3], begun[4] = self._now(), error
 
     def log(self, record: logging.LogRecord) -> None:
         """Keep a line; the oldest make room."""
@@ -49,7 +48,9 @@ class Notes:
             text = record.getMessage()
         except Exception:  # logging itself tells of it
             text = str(record.msg)
-        line = LogLine(self._now(), record.levelname, text.encode("utf-8", "replace").decode()[:LOG_LINE_CHARS_MAX])
+        if not text.isascii():
+            text = text.encode("utf-8", "replace").decode()
+        line = LogLine(self._now(), record.levelname, text[:LOG_LINE_CHARS_MAX])
         with self._lock:
             self.lines_count += 1
             self._lines.append(line)
@@ -60,24 +61,19 @@ class Notes:
 
     def steps(self, until: int) -> tuple[UserStep, ...]:
         """All steps, in the order in which they began; one that is not over lasts until then."""
-        with self._lock:
-            begun = list(self._steps)
-        found = []
-        for place, (name, at, inside) in enumerate(begun):
-            end, error = self._ended.get(place, (until, ""))
-            found.append(UserStep(name, at, max(end - at, 0), inside, error))
+        found, places = [], dict[int, int]()
+        for place, begun in enumerate(self._steps[:STEPS_MAX]):
+            name, at, around, end, error = begun
+            places[id(begun)] = place
+            inside = OUTSIDE if around is None else places.get(id(around), OUTSIDE)
+            found.append(UserStep(name[:STEP_NAME_CHARS_MAX], at, max((end or until) - at, 0), inside, error))
         return tuple(found)
 
     def tail(self, bytes_max: int = LOG_TAIL_BYTES) -> Tail:
         """The last lines, of at most so many characters together."""
         with self._lock:
-            lines, left = [], bytes_max
-            for line in reversed(self._lines):
-                left -= len(line.text)
-                if left < 0:
-                    break
-                lines.append(line)
-            return Tail(self.lines_count, tuple(reversed(lines)))
+            lines = tuple(self._lines)
+        return Tail(self.lines_count, lines if self._bytes <= bytes_max else last(lines, bytes_max))
 
 
 class Told(Notes):
@@ -100,10 +96,12 @@ class Told(Notes):
         return self._told
 
     def tail(self, bytes_max: int = LOG_TAIL_BYTES) -> Tail:
-        lines, left = [], bytes_max
-        for line in reversed(self._tail.lines):
-            left -= len(line.text)
-            if left < 0:
-                break
-            lines.append(line)
-        return Tail(self._tail.count, tuple(reversed(lines)))
+        return Tail(self._tail.count, last(self._tail.lines, bytes_max))
+
+
+def last(lines: tuple[LogLine, ...], bytes_max: int) -> tuple[LogLine, ...]:
+    """The last lines that are at most so long together."""
+    kept, left = len(lines), bytes_max
+    while kept and (left := left - len(lines[kept - 1].text)) >= 0:
+        kept -= 1
+    return lines[kept:]

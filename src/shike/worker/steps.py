@@ -15,26 +15,25 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
-from shike.attempts import OUTSIDE
 from shike.worker.context import running
-from shike.worker.notes import Notes
+from shike.worker.notes import Begun, Notes
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_inside: ContextVar[tuple[Notes, int] | None] = ContextVar("shike_step", default=None)
+_inside: ContextVar[tuple[Notes, Begun | None] | None] = ContextVar("shike_step", default=None)
 
 
 class step:
     """A named stretch of work: `with step("fetch"): …`, in sync and in async code. One object, one use at a time."""
 
-    __slots__ = ("_name", "_notes", "_place", "_token")
+    __slots__ = ("_begun", "_name", "_notes", "_token")
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._notes: Notes | None = None
-        self._place = OUTSIDE
-        self._token: Token[tuple[Notes, int] | None] | None = None
+        self._begun: Begun | None = None
+        self._token: Token[tuple[Notes, Begun | None] | None] | None = None
 
     def __enter__(self) -> step:
         context = running.get(None)
@@ -42,9 +41,9 @@ class step:
         self._notes = notes
         if notes is not None:
             around = _inside.get()
-            outer = around[1] if around is not None and around[0] is notes else OUTSIDE
-            self._place = notes.begin(self._name, outer)
-            self._token = _inside.set((notes, self._place if self._place != OUTSIDE else outer))
+            outer = around[1] if around is not None and around[0] is notes else None
+            self._begun = begun = notes.begin(self._name, outer)
+            self._token = _inside.set((notes, outer if begun is None else begun))
         return self
 
     def __exit__(
@@ -52,7 +51,8 @@ class step:
     ) -> None:
         notes, token = self._notes, self._token
         if notes is not None and token is not None:
-            notes.end(self._place, "" if kind is None else kind.__qualname__)
+            if self._begun is not None:
+                notes.end(self._begun, "" if kind is None else kind.__qualname__)
             self._token = None
             try:
                 _inside.reset(token)

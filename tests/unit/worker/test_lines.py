@@ -114,8 +114,9 @@ def test_who_wrapped_ours_meanwhile_stays(alone: None) -> None:
 def test_what_another_process_noted_is_told_as_it_was() -> None:
     notes, told = Notes(lambda: 7), Told()
     notes.log(log.makeRecord("n", logging.INFO, "f", 1, "there", (), None))
-    place = notes.begin("work", -1)
-    notes.end(place)
+    begun = notes.begin("work", None)
+    assert begun is not None
+    notes.end(begun)
     told.take(notes.tail(), notes.steps(9), 3)
     assert told.tail() == notes.tail() and told.steps(0) == notes.steps(9) and told.lost == 3
     assert told.tail(2).lines == () and told.tail(2).count == 1
