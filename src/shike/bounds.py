@@ -115,7 +115,6 @@ DEDUPE_SECONDS_MAX = 90 * 24 * 3600.0
 # Keeping.
 HISTORY_SUCCESS_SECONDS = 7 * 24 * 3600.0
 HISTORY_DEAD_SECONDS = 90 * 24 * 3600.0
-TRACE_SECONDS = 3 * 24 * 3600.0
 PURGE_ROWS = 5_000  # per step, so that retention never blocks the writer for long
 ERROR_CHARS_MAX = 4_000  # of a traceback kept with an attempt
 
