@@ -136,7 +136,8 @@ class Engine:
                 listeners=self._events.listeners,
                 traces=roles.traces,
             )
-            self.worker.slots.started = self._started
+            self._events.on_new.append(self._heed)
+            self._heed()
         if roles.scheduler:
             self.node = Node(
                 store,
@@ -172,6 +173,8 @@ class Engine:
     async def stop(self, grace_seconds: float = STOP_GRACE_SECONDS) -> None:
         """Give back what has not begun, finish what has, say good-bye."""
         self._unlisten()
+        if self._heed in self._events.on_new:
+            self._events.on_new.remove(self._heed)
         async with AsyncExitStack() as steps:  # last in, first out, and each whatever became of the one before
             steps.push_async_callback(self._last_words)
             steps.push_async_callback(self.member.leave)
@@ -272,12 +275,17 @@ class Engine:
             found["buckets"], found["late_seconds"] = len(node.buckets.owned), node.late_seconds
         return found
 
+    def _heed(self) -> None:
+        """Starts are told only where somebody wants to know of them: there are many."""
+        if self.worker is not None and (self._watchers or self._events.wanted(RUN_STARTED)):
+            self.worker.slots.started = self._started
+
     def watch(self, watcher: Watcher) -> None:
         """Have each attempt of this process's worker told to an exporter, from now on. It must be quick."""
         self._watchers.append(watcher)
         if self.worker is not None:
             self.worker.watched = True
-            self.worker.slots.started = self._started
+            self._heed()
             if watcher.begins:
                 self.worker.slots.begin = self._begin
 

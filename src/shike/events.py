@@ -8,6 +8,7 @@ oldest events wait and further ones are dropped, counted and said to be in the l
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, get_args
 
@@ -86,6 +87,7 @@ class Emitter:
         self.aside = aside
         self.listeners: dict[str, list[Listener]] = {}  # by the names of events; empty: nobody listens at all
         self.ears: list[Ear[Event]] = []
+        self.on_new: list[Callable[[], None]] = []  # called when somebody begins to listen
         self._by_name: dict[str, list[tuple[Ear[Event], bool]]] = {}
 
     def on(self, name: Name | Literal["*"], listener: Listener, *, quick: bool = False) -> None:
@@ -101,6 +103,8 @@ class Emitter:
             self.ears.append(ear)
         self.listeners.setdefault(name, []).append(listener)
         self._by_name.setdefault(name, []).append((ear, quick))
+        for heed in self.on_new:
+            heed()
 
     def wanted(self, *names: str) -> bool:
         """Whether anybody listens to one of these."""
@@ -116,5 +120,4 @@ class Emitter:
 
     async def rest(self) -> None:
         """Wait until listeners have heard what was told, each at most LISTENER_SECONDS."""
-        for ear in self.ears:
-            await ear.rest()
+        await asyncio.gather(*[ear.rest() for ear in self.ears])

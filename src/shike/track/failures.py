@@ -31,7 +31,9 @@ def failure_of(error: BaseException) -> Failure:
     try:
         chain = tuple(_fault(one, link) for one, link in _chain(error))
     except Exception as broken:  # a user's exception class can break its own printing
-        chain = (Fault(kind_of(error), f"(which cannot be printed: {type(broken).__qualname__})"),)
+        chain = (
+            Fault(_text(kind_of(error), SOURCE_CHARS_MAX), f"(which cannot be printed: {type(broken).__qualname__})"),
+        )
     return Failure(_fingerprint(chain[0]), chain)
 
 
@@ -66,7 +68,12 @@ def _chain(error: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 
 def _fault(error: BaseException, link: str) -> Fault:
-    return Fault(kind_of(error), _text(str(error), FAULT_CHARS_MAX), tuple(_frames(error.__traceback__)), link)
+    return Fault(
+        _text(kind_of(error), SOURCE_CHARS_MAX),
+        _text(str(error), FAULT_CHARS_MAX),
+        tuple(_frames(error.__traceback__)),
+        link,
+    )
 
 
 def _frames(trace: TracebackType | None) -> list[Frame]:

@@ -64,7 +64,8 @@ class TellingContext(Context):
         notes, now = self.noted(), time.monotonic()
         if notes is not None and now - self._told_at >= LOG_TOLD_SECONDS:
             self._told_at = now
-            self._tell(frames.Logged(notes.tail(LOG_LIVE_BYTES)))
+            with suppress(OSError):  # the worker is gone: a log line is not where to say so
+                self._tell(frames.Logged(notes.tail(LOG_LIVE_BYTES)))
 
     def last_words(self) -> tuple[tuple[UserStep, ...], int, Tail, int]:
         """What each ending tells."""

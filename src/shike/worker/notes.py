@@ -48,9 +48,7 @@ class Notes:
             text = record.getMessage()
         except Exception:  # logging itself tells of it
             text = str(record.msg)
-        if not text.isascii():
-            text = text.encode("utf-8", "replace").decode()
-        line = LogLine(self._now(), record.levelname, text[:LOG_LINE_CHARS_MAX])
+        line = LogLine(self._now(), clean(record.levelname), clean(text[:LOG_LINE_CHARS_MAX]))
         with self._lock:
             self.lines_count += 1
             self._lines.append(line)
@@ -66,7 +64,9 @@ class Notes:
             name, at, around, end, error = begun
             places[id(begun)] = place
             inside = OUTSIDE if around is None else places.get(id(around), OUTSIDE)
-            found.append(UserStep(name[:STEP_NAME_CHARS_MAX], at, max((end or until) - at, 0), inside, error))
+            found.append(
+                UserStep(clean(name[:STEP_NAME_CHARS_MAX]), at, max((end or until) - at, 0), inside, clean(error))
+            )
         return tuple(found)
 
     def tail(self, bytes_max: int = LOG_TAIL_BYTES) -> Tail:
@@ -97,6 +97,11 @@ class Told(Notes):
 
     def tail(self, bytes_max: int = LOG_TAIL_BYTES) -> Tail:
         return Tail(self._tail.count, last(self._tail.lines, bytes_max))
+
+
+def clean(text: str) -> str:
+    """What can be stored: half a sign is told as a question mark."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def last(lines: tuple[LogLine, ...], bytes_max: int) -> tuple[LogLine, ...]:

@@ -344,6 +344,10 @@ class Slot:
     def _facts(self, claimed: Claimed, context: Context) -> settle.Facts:
         slots, ended_at = self.slots, max(self.slots.now(), context.started_at)
         notes = context.noted()
+        if notes is None and not context.traceparent:  # nothing was noted, as mostly
+            return settle.Facts(
+                claimed, slots.session, slots.worker, context.claimed_at, context.started_at, ended_at, self.grant
+            )
         return settle.Facts(
             claimed,
             slots.session,

@@ -15,6 +15,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, overload
 
+from shike.errors import BadInput
 from shike.worker.context import running
 from shike.worker.notes import Begun, Notes
 
@@ -25,11 +26,14 @@ _inside: ContextVar[tuple[Notes, Begun | None] | None] = ContextVar("shike_step"
 
 
 class step:
-    """A named stretch of work: `with step("fetch"): …`, in sync and in async code. One object, one use at a time."""
+    """A named stretch of work: `with step("fetch"): …`, in sync and in async code. One object, one use at a time.
+    Raises `BadInput` for a name that is no text."""
 
     __slots__ = ("_begun", "_name", "_notes", "_token")
 
     def __init__(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise BadInput(f"step({name!r:.60}): its name is a text")
         self._name = name
         self._notes: Notes | None = None
         self._begun: Begun | None = None

@@ -166,7 +166,7 @@ class Worker:
         """Begin to claim. The member must have joined."""
         self._joined()
         self._witness = asyncio.get_running_loop().create_task(_idle(), name="shike:witness")
-        self._unlog = lines.listen() if self.slots.traces else None
+        self._unlog = lines.listen()
         self._marks = (self._runtime.clock.monotonic(), 0)
         self._roles.append(await self._bouncer.begin(self._runtime))
         self._roles.append(self._runtime.start(self.claims.run, "claims"))

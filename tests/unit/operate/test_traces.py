@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -91,8 +92,6 @@ def test_a_backlog_says_that_all_slots_were_busy() -> None:
 
     @busy.task(name="slow")
     async def slow(number: int) -> None:
-        import asyncio
-
         await asyncio.sleep(2)
 
     with harness(busy) as h:
@@ -102,6 +101,29 @@ def test_a_backlog_says_that_all_slots_were_busy() -> None:
     late = [one for one in told if one.late_micros > 1_000_000]
     assert len(late) == 50
     assert all("2.0 s late: all 100 slots of worker" in one.why and "were busy until" in one.why for one in late)
+
+
+def test_a_run_under_way_tells_its_progress_and_its_log_with_the_beat() -> None:
+    slow = Shike("memory://")
+
+    @slow.task(name="slow")
+    async def work() -> None:
+        log.info("it begins")
+        current().progress({"done": 1})
+        await asyncio.sleep(60)
+        log.info("it ends")
+
+    with harness(slow) as h:
+        handle = slow.client.submit(work.bind())
+        h.advance("3s")
+        known = h.find(handle)
+        assert known is not None
+        facts = run_facts(known, 0, full=True)
+        assert facts.progress == {"done": 1} and [line.text for line in facts.log] == ["it begins"]
+        h.advance("2m")
+        known = h.find(handle)
+        assert known is not None
+        assert [line.text for line in run_facts(known, 0, full=True).log] == ["it begins", "it ends"]
 
 
 def test_without_tracing_there_are_times_and_nothing_else() -> None:

@@ -11,6 +11,7 @@ import pytest
 from shike import step, traced
 from shike.attempts import OUTSIDE, UserStep
 from shike.bounds import STEP_NAME_CHARS_MAX, STEPS_MAX
+from shike.errors import BadInput
 from shike.worker.context import Context, running
 from shike.worker.notes import Notes
 from tests import bounded
@@ -159,3 +160,11 @@ def test_notes_are_made_once_however_many_threads_begin(context: Context) -> Non
     for thread in threads:
         bounded.joined(thread)
     assert len({id(notes) for notes in found}) == 1
+
+
+def test_names_that_cannot_be_stored_are_told_and_others_refused(context: Context) -> None:
+    with step("half a sign \ud800"), step("查票"):
+        pass
+    assert [one.name for one in steps(context)] == ["half a sign ?", "查票"]
+    with pytest.raises(BadInput, match="its name is a text"):
+        step(7)  # type: ignore[arg-type]
