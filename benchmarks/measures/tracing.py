@@ -23,7 +23,6 @@ IDLE_SECONDS_MAX = 120.0
 STORES = {
     "memory": "memory://",
     "sqlite": "sqlite:///{folder}/{name}.db",
-    "sqlite-normal": "sqlite:///{folder}/{name}.db?synchronous=normal",
 }
 ROWS = {
     "off": "off",
@@ -113,9 +112,8 @@ MEASURE = Measure(
     and without tracing alternate, and each figure of the last two columns is the median of their ratios.""",
     rows=tuple(
         Row(f"{store}/{way}", f"{title}, {words}", store, ours=True)
-        for store, title in (("memory", "memory"), ("sqlite", "SQLite FULL"), ("sqlite-normal", "SQLite NORMAL"))
+        for store, title in (("memory", "memory"), ("sqlite", "SQLite FULL"))
         for way, words in ROWS.items()
-        if store == "sqlite" or way != "otel"
     ),
     columns=(
         Column("cpu_us", "CPU µs per run", 1, first=True),
