@@ -114,6 +114,24 @@ async def heard_later(event: Event) -> None: ...
 
 heard(Event(event="run.ended"))
 
+
+@shike.traced
+def priced(order: int) -> str:
+    return str(order)
+
+
+@shike.traced(name="fetch")
+async def fetched(order: int) -> bytes:
+    return bytes(order)
+
+
+async def in_steps() -> None:
+    with shike.step("all of it"):
+        text: str = priced(7)
+        body: bytes = await fetched(7)
+        print(text, body)
+
+
 app.schedule(send.bind(1), cron="0 9 * * *", tz="Asia/Shanghai")
 app.schedule(nothing, shike.every("10s"))
 

@@ -52,6 +52,17 @@ def often() -> None: ...
 def red() -> None: ...
 
 
+app.on("run.finished")  # wrong: call-overload
+
+
+@shike.traced
+def priced(order: int) -> str:
+    return str(order)
+
+
+priced("7")  # wrong: arg-type
+
+
 @app.on("run.ended")  # wrong: type-var
 def heard(words: str) -> None: ...
 
