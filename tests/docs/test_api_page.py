@@ -22,7 +22,8 @@ CODE = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 WORDS = set(re.findall(r"[A-Za-z_.]+", TEXT))
 FACE = [(shike.Shike, "app"), (shike.Task, "task"), (shike.Handle, "handle"), (shike.Context, "run"), (Harness, "h")]
 OPTIONS = [name for name in inspect.signature(shike.Task.options).parameters if name != "self"]
-INNER = {"latest_progress", "stored", "open", "close"}  # called by Shike itself
+INNER = {"latest_progress", "stored", "open", "close"}  # called by Shike itself, as the next line
+INNER |= {"report", "hear", "notes", "logged", "until", "noted"}
 
 
 def methods() -> Iterator[str]:

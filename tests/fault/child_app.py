@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import logging
 import os
 import signal
 import subprocess
@@ -18,8 +19,12 @@ from shike.model import Executor
 from shike.task import Definition
 from shike.worker.context import current
 from shike.worker.outcome import Cancel, Retry, Snooze
+from shike.worker.steps import step
 
 leak: ContextVar[str] = ContextVar("leak", default="clean")
+log = logging.getLogger("child")
+log.addHandler(logging.NullHandler())
+log.propagate = False
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
@@ -40,7 +45,8 @@ async def who() -> dict[str, Any]:
     context = current()
     spoilt = leak.get()
     leak.set("spoilt")
-    context.steps.append(("looked", 1, 2))
+    with step("looked"):
+        log.warning("somebody looks")
     return {
         "id": context.id,
         "token": context.token,

@@ -80,12 +80,15 @@ def test_progress_and_steps_come_back_to_the_calls_context() -> None:
         told.context.__class__ = type("Listening", (type(told.context),), {"__slots__": (), "progress": keep(seen)})
         assert await pool.run(told) == "told"
         await pool.run(looked)
-        return seen, looked.context.steps
+        notes = looked.context.noted()
+        assert notes is not None
+        words = [step.name for step in notes.steps(0)], [line.text for line in notes.tail().lines]
+        return seen, words
 
     def keep(seen: list[Any]) -> Callable[[Any, Any], None]:
         return lambda self, value: seen.append(value)
 
-    assert with_pool(body) == ([{"share": 0.25}, {"share": 0.5}, {"share": 1.0}], [("looked", 1, 2)])
+    assert with_pool(body) == ([{"share": 0.25}, {"share": 0.5}, {"share": 1.0}], (["looked"], ["somebody looks"]))
 
 
 def test_outcomes_as_values_cross_over() -> None:
