@@ -239,7 +239,7 @@ class Attempt(Struct, frozen=True, array_like=True, gc=False):
     worker: str = ""
     eligible_at: int = NEVER  # the run_at for which it was granted
     room_at: int = NEVER  # its worker had no room for that queue until then, where it had none since eligible_at
-    slots: int = 0  # of that worker
+    slots: int = 0  # of that worker; below 0: how many it gave to that queue at most
     asked_micros: int = 0  # how long the store took to grant it
     spans: tuple[UserStep, ...] = ()
     lines: tuple[LogLine, ...] = ()  # the end of what it logged

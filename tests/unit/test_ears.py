@@ -105,7 +105,7 @@ def test_a_sync_listener_that_never_comes_back_is_given_up(
         return bool(heard)
 
     until(told)
-    assert 0 not in heard and ear.failed == 1
+    assert 0 not in heard and ear.failed >= 1
     assert "it is given up" in caplog.text
     free.set()
 

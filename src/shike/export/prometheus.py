@@ -122,7 +122,7 @@ class Prometheus:
                 head = f"HTTP/1.1 {status}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
                 writer.write(f"{head}connection: close\r\n\r\n".encode() + body)
                 await writer.drain()
-        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):  # whoever asks so gets nothing
+        except (OSError, TimeoutError, ValueError, EOFError, asyncio.LimitOverrunError):  # whoever asks so gets nothing
             pass
         finally:
             self._open -= 1

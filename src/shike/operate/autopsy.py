@@ -189,9 +189,7 @@ def _ends(
     if back > since:
         yield back, Cause.NO_WORKER, f"no worker of queue {queue_of(run.queue)} was running until {clock(back, zone)}"
     if since < attempt.room_at <= claimed:
-        slots = f"all {attempt.slots} slots" if attempt.slots > 1 else "the only slot"
-        are = "were" if attempt.slots > 1 else "was"
-        words = f"{slots} of worker {attempt.worker} {are} busy until {clock(attempt.room_at, zone)}"
+        words = f"{_places(attempt, queue_of(run.queue))} busy until {clock(attempt.room_at, zone)}"
         yield attempt.room_at, Cause.BUSY, words
     decided = [note for note in seen.decisions if since < note.claimed_at <= claimed]
     if decided:
@@ -199,6 +197,13 @@ def _ends(
         yield decided[0].claimed_at, Cause.ROUTER, words
     if (last := _decision(seen, claimed)) is not None and claimed - max(last.claimed_at, since) >= SHORT_MICROS:
         yield claimed, Cause.LANE, f"it waited in the lane of worker {last.worker}"
+
+
+def _places(attempt: Attempt, queue: str) -> str:
+    count, whose = abs(attempt.slots), f"of worker {attempt.worker}"
+    if attempt.slots < 0:
+        whose += f" that queue {queue} may have"
+    return f"all {count} slots {whose} were" if count > 1 else f"the only slot {whose} was"
 
 
 def _decision(seen: Evidence, until: int) -> Attempt | None:

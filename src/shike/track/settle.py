@@ -35,7 +35,7 @@ def options_of(packed: bytes) -> Options:
 class Grant(msgspec.Struct, frozen=True, gc=False):
     """How a worker came by a batch: what it knew when it asked, for the question why a run began so late."""
 
-    slots: int = 0  # that it has
+    slots: int = 0  # that it has; below 0: how many of them this queue may have
     asked_micros: int = 0  # from its question to the store's answer
     room_at: int = NEVER  # since when it had room for this queue; NEVER: as long as it remembers
 

@@ -249,7 +249,14 @@ class Claimer:
         finally:
             self._quiet.set()
             micros = int((self._monotonic() - asked) * MICROS)
-            self.grants = {_of_runs(lane): Grant(self._slots, micros, room_at) for lane, room_at in rooms.items()}
+            self.grants = {
+                _of_runs(lane): Grant(self._places(lane), micros, room_at) for lane, room_at in rooms.items()
+            }
+
+    def _places(self, lane: str) -> int:
+        """All slots; or, told below 0, the fewer ones that its queue may have."""
+        share = self.queues.get(lane) or self.queues.get(queue_of(lane))
+        return -share.limit if share is not None and 0 < share.limit < self._slots else self._slots
 
     async def _ask(self, wants: tuple[Want, ...]) -> Batch | None:
         member = self._member

@@ -112,7 +112,7 @@ def test_the_structured_log_of_a_worker_names_run_attempt_and_task(shell: Shell,
     run = submitted(shell, "pay", "order=5")
     command = [sys.executable, "-m", "shike.cli", "up", "--drain", "--plain", "--log-format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=bounded.CROWD_SECONDS, cwd=work)
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     (said,) = [line for line in lines if line["message"] == "order 5 is looked at"]
     assert (said["run_id"], said["attempt"], said["task"], said["level"]) == (run, 1, "pay", "info")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -52,10 +53,13 @@ def test_the_endpoint_answers_that_one_question_on_loopback(app: Shike) -> None:
 
     async def ask(request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(HOST, exporter.port)
-        writer.write(request)
-        answer = await reader.read()
+        answer = b""
+        with suppress(ConnectionError):  # it may hang up on who goes on and on
+            writer.write(request)
+            answer = await reader.read()
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
         return answer
 
     def scrape() -> str:

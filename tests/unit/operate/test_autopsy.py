@@ -57,6 +57,8 @@ def test_all_slots_were_busy_until_an_instant() -> None:
     assert causes(told) == [(Cause.BUSY, 19)] and told.late_micros == 19 * S // 10
     one = story(attempt(DUE + 2 * S, room_at=DUE + 2 * S, slots=1))
     assert "the only slot of worker a was busy" in one.why
+    limited = story(attempt(DUE + 2 * S, room_at=DUE + 2 * S, slots=-2))
+    assert "all 2 slots of worker a that queue default may have were busy" in limited.why
 
 
 def test_clock_times_are_those_of_the_readers_zone() -> None:

@@ -294,3 +294,24 @@ def test_the_end_of_a_fixed_delay_run_plans_the_next_moment_in_the_same_step() -
         assert (await world.store.counts()).ended == {"SUCCESS": len(rows) - 1}
 
     run(story)
+
+
+def test_an_attempt_keeps_what_its_worker_knew_when_it_asked() -> None:
+    """Since when it had room, how many slots it has, how long the store took: for why it was late (R0.9)."""
+
+    async def story(world: World) -> None:
+        async def work() -> None:
+            await asyncio.sleep(5)
+
+        world.task(work)
+        world.store.slow_seconds = 0.5
+        worker, member = await world.worker(slots=1)
+        first, second = await world.submit("work", 2)
+        await asyncio.sleep(30)
+        (one,), (two,) = [await world.store.attempts(run_id) for run_id in (first, second)]
+        assert (one.slots, one.room_at) == (1, 0) and one.asked_micros == pytest.approx(500_000, abs=2_000)
+        assert two.eligible_at < two.room_at <= two.claimed_at
+        await worker.stop(1.0)
+        await member.leave()
+
+    run(story)
