@@ -64,9 +64,10 @@ class Notes:
             name, at, around, end, error = begun
             places[id(begun)] = place
             inside = OUTSIDE if around is None else places.get(id(around), OUTSIDE)
-            found.append(
-                UserStep(clean(name[:STEP_NAME_CHARS_MAX]), at, max((end or until) - at, 0), inside, clean(error))
-            )
+            if len(name) > STEP_NAME_CHARS_MAX or not name.isascii():
+                name = clean(name[:STEP_NAME_CHARS_MAX])
+            length = (end or until) - at
+            found.append(UserStep(name, at, length if length > 0 else 0, inside, clean(error) if error else ""))
         return tuple(found)
 
     def tail(self, bytes_max: int = LOG_TAIL_BYTES) -> Tail:
