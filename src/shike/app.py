@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +13,7 @@ from msgspec.structs import replace
 
 from shike.background import in_loop
 from shike.bounds import BAND_DEFAULT, STOP_GRACE_SECONDS
-from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Task, backoff, check_band, checked
+from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Task, backoff, check_band, checked, task_of
 from shike.client import Client
 from shike.clock import to_datetime
 from shike.declare import Policies, one_trigger, schedule_of, without_arguments
@@ -146,7 +145,7 @@ class Shike:
     def _register(self, function: Callable[..., Any], settings: dict[str, Any]) -> Task[..., Any]:
         definition = definition_of(function, settings)
         self._add(definition)
-        return _task(self.client, definition, function)
+        return task_of(self.client, definition, function)
 
     def command(
         self,
@@ -185,7 +184,7 @@ class Shike:
             near = ", ".join(known or get_close_matches(name, self.tasks) or list(self.tasks)[:8]) or "none at all"
             raise UnknownTask(f"no task is called {name!r}; this app has: {near}")
         definition = self.tasks[chosen[0]]
-        return _task(self.client, definition, definition.handler or (lambda: None))
+        return task_of(self.client, definition, definition.handler or (lambda: None))
 
     def schedule(
         self,
@@ -387,11 +386,6 @@ class Shike:
         await self.client.close()
         if gone:
             raise gone[0]
-
-
-def _task(client: Client, definition: Definition, function: Callable[..., Any]) -> Task[..., Any]:
-    kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
-    return kind(client, definition, function)
 
 
 def _policies(words: dict[str, Any]) -> Policies:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from datetime import datetime, timedelta
@@ -294,6 +295,12 @@ class SyncTask(Task[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """As the handler itself."""
         return self.function(*args, **kwargs)  # type: ignore[no-any-return]
+
+
+def task_of(client: Client, definition: Definition, function: Callable[..., Any]) -> Task[..., Any]:
+    """The task of a registered handler: async where that is."""
+    kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
+    return kind(client, definition, function)
 
 
 def backoff(retry: Backoff | int | None) -> Backoff:

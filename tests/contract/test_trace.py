@@ -7,10 +7,12 @@ import msgspec
 from shike.attempts import Failure, Fault, Frame, LogLine, Tail, UserStep, pack_report, split_report
 from shike.bounds import FAULTS_MAX, FRAMES_MAX, LOG_TAIL_LINES, STEPS_MAX
 from shike.model import RECORD_VERSION, Attempt, State
-from shike.operate import dead, pauses, queues, traces
+from shike.operate import dead, queues, traces
 from shike.operate.autopsy import Cause
+from shike.store import past
 from shike.store.verbs import Answer, Claimed
-from tests.contract.world import World
+from shike.waiting import pauses
+from tests.contract.world import TASK, World
 
 FRAMES = tuple(Frame(f"/srv/shop/{n}.py", n, "支付", "x" * 200, True) for n in range(FRAMES_MAX))
 LARGEST = Failure("0f" * 8, tuple(Fault("shop.Sold", "m" * 1000, FRAMES, "cause") for _ in range(FAULTS_MAX)))
@@ -79,14 +81,29 @@ async def test_a_run_that_waited_for_a_paused_queue_says_so(world: World) -> Non
     told = await traces.of_run(world.store, run_id)
     assert told.why.startswith("4.0 s late: queue default was paused (stocktaking) until ")
     assert Cause.PAUSED in [bar.cause for bar in told.bars]
-    (pause,) = await pauses.listed(world.store, "default")
+    (pause,) = await past.listed(world.store, "queue/default")
     assert pause.until - pause.since == 4_000_000
 
 
 async def test_only_the_last_pauses_are_remembered(world: World) -> None:
-    for number in range(pauses.KEPT + 3):
-        await queues.pause(world.store, "mail", f"reason {number}" * 50)
+    for number in range(past.KEPT + 3):
+        await queues.pause(world.store, "mail", f"reason {number}" * 20)
         await queues.pause(world.store, "mail", f"reason {number}")
         await queues.resume(world.store, "mail")
-    found = await pauses.listed(world.store, "mail")
-    assert len(found) == pauses.KEPT and found[-1].reason == f"reason {pauses.KEPT + 2}"
+    found = await past.listed(world.store, "queue/mail")
+    assert len(found) == past.KEPT and found[-1].reason == f"reason {past.KEPT + 2}"
+
+
+async def test_a_paused_task_is_told_too_and_a_key_is_not_listed(world: World) -> None:
+    await world.session()
+    run_id = await world.add()
+    task, key = pauses.what_of(task=TASK), pauses.what_of(key="order/7")
+    for what in (task, key):
+        await pauses.pause(world.store, what, "an incident")
+    told = await traces.of_run(world.store, run_id)
+    world.clock.advance(4)
+    told = await traces.of_run(world.store, run_id)
+    assert [bar.words for bar in told.bars] == [f"task {TASK} is paused: an incident"]
+    for what in (task, key):
+        assert await pauses.resume(world.store, what)
+    assert [row.key for row in await world.store.controls(past.PAST)] == [f"{past.PAST}pause/task/{TASK}"]

@@ -18,6 +18,7 @@ from shike.clock import to_datetime
 from shike.lanes import is_hall, queue_of
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Session, SessionState, State
 from shike.operate.waterfall import Bar, Evidence, Kind, Point, Status, bars, points, promoted_at, route_of, seconds
+from shike.store.past import Pause
 from shike.worker.serving import unpack
 
 SLOW_MICROS: Final = 250_000  # a store that takes longer to answer one claim is slow
@@ -177,14 +178,10 @@ def _ends(
 ) -> Iterator[tuple[int, Cause, str]]:
     """(until, cause, words) of all that was in the way after `since`, each until the instant when it no more was."""
     run = seen.known.run
-    for pause in seen.pauses:
+    for what, pause in _pauses(seen):
         if pause.since <= claimed and since < pause.until <= claimed:
             why = f" ({pause.reason})" if pause.reason else ""
-            yield (
-                pause.until,
-                Cause.PAUSED,
-                f"queue {queue_of(run.queue)} was paused{why} until {clock(pause.until, zone)}",
-            )
+            yield pause.until, Cause.PAUSED, f"{what} was paused{why} until {clock(pause.until, zone)}"
     back = _absent_until(_serving(seen.sessions, queue_of(run.queue)), since, claimed)
     if back > since:
         yield back, Cause.NO_WORKER, f"no worker of queue {queue_of(run.queue)} was running until {clock(back, zone)}"
@@ -197,6 +194,13 @@ def _ends(
         yield decided[0].claimed_at, Cause.ROUTER, words
     if (last := _decision(seen, claimed)) is not None and claimed - max(last.claimed_at, since) >= SHORT_MICROS:
         yield claimed, Cause.LANE, f"it waited in the lane of worker {last.worker}"
+
+
+def _pauses(seen: Evidence) -> list[tuple[str, Pause]]:
+    """What was paused, and when: its queue, its task."""
+    run = seen.known.run
+    queue, task = f"queue {queue_of(run.queue)}", f"task {run.task}"
+    return [*((queue, pause) for pause in seen.pauses), *((task, pause) for pause in seen.task_pauses)]
 
 
 def _places(attempt: Attempt, queue: str) -> str:
@@ -234,11 +238,12 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo 
         if now > since:
             yield _wait(since, now, Cause.AHEAD, f"it is due in {seconds(known.run_at - now)}", number, Status.OPEN)
         return
-    open_pause = next((pause for pause in seen.pauses if pause.until == NEVER), None)
+    paused = next(((what, pause) for what, pause in _pauses(seen) if pause.until == NEVER), None)
     queue = queue_of(known.run.queue)
-    if open_pause is not None:
-        why = f": {open_pause.reason}" if open_pause.reason else ""
-        yield _wait(since, now, Cause.PAUSED, f"queue {queue} is paused{why}", number, Status.OPEN)
+    if paused is not None:
+        what, pause = paused
+        why = f": {pause.reason}" if pause.reason else ""
+        yield _wait(since, now, Cause.PAUSED, f"{what} is paused{why}", number, Status.OPEN)
     elif not any(_lives(one, now) for one in _serving(seen.sessions, queue)):
         yield _wait(since, now, Cause.NO_WORKER, f"no worker of queue {queue} is running", number, Status.OPEN)
     elif (last := _decision(seen, now)) is not None:

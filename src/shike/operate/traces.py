@@ -12,14 +12,15 @@ from shike.bounds import SESSIONS_LISTED
 from shike.client import Client
 from shike.lanes import queue_of
 from shike.model import NEVER, Attempt, Ended, Live, State
-from shike.operate import pauses
 from shike.operate.autopsy import Trace, trace
 from shike.operate.facts import Line, instant, lines_of, readable
 from shike.operate.runs import find
 from shike.operate.waterfall import Before, Evidence
 from shike.secret import redacted
-from shike.store.base import RunFilter, Store
+from shike.store import past
+from shike.store.base import QUEUE_SWITCH, RunFilter, Store
 from shike.store.children import parents
+from shike.store.pauses import PAUSE, TASK
 from shike.track.failures import failure_of_text
 
 BEFORE_LOOKED_AT = 5  # runs of the same schedule that may have held a gate
@@ -36,7 +37,8 @@ async def evidence(store: Store, run_id: int) -> Evidence:
         attempts=await store.attempts(run_id),
         decisions=await store.decisions(run_id),
         sessions=await store.sessions(all=True, limit=SESSIONS_LISTED),
-        pauses=await pauses.listed(store, queue_of(run.queue)),
+        pauses=await past.listed(store, f"{QUEUE_SWITCH}{queue_of(run.queue)}"),
+        task_pauses=await past.listed(store, f"{PAUSE}{TASK}{run.task}"),
         before=await _before(store, known) if run.gate and run.schedule else (),
         parents_ended_at=await _parents_ended_at(store, known),
     )

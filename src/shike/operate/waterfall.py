@@ -16,6 +16,7 @@ from shike.attempts import OUTSIDE, UserStep
 from shike.clock import MICROS
 from shike.lanes import is_hall
 from shike.model import NEVER, Attempt, Ended, Live, Run, Session, State
+from shike.store.past import Pause
 from shike.track.settle import options_of
 
 
@@ -25,14 +26,6 @@ class Status(StrEnum):
     OK = "ok"
     FAILED = "failed"
     OPEN = "open"  # it is not over
-
-
-class Pause(Struct, frozen=True, kw_only=True):
-    """A time in which a queue was paused; `until` NEVER: it still is."""
-
-    since: int
-    until: int
-    reason: str = ""
 
 
 class Before(Struct, frozen=True, kw_only=True):
@@ -51,6 +44,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     decisions: Sequence[Attempt] = ()  # of routers, oldest first
     sessions: Sequence[Session] = ()  # all that are remembered
     pauses: Sequence[Pause] = ()  # of its queue
+    task_pauses: Sequence[Pause] = ()  # of its task
     before: Sequence[Before] = ()  # of its schedule, where it waits at a gate
     parents_ended_at: int = NEVER  # the last of those that it depends on
 

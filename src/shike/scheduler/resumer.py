@@ -11,6 +11,7 @@ from shike.errors import Conflict, StoreError
 from shike.outage import Outage
 from shike.runtime import woken
 from shike.scheduler.buckets import Buckets
+from shike.store import past
 from shike.store.base import QUEUE_SWITCH, Control, Store
 from shike.store.hints import Hint, HintKind
 from shike.store.pauses import PAUSE, unpack_note
@@ -61,6 +62,7 @@ async def resume_over(store: Store) -> float | None:
         if until <= now:
             try:
                 await store.put(row.key, None, expect=row.version)
+                await past.ended(store, row.key)
             except Conflict:
                 pass  # somebody changed it just now: it is read again
     left = [until for until, _ in timed if until > now]

@@ -13,6 +13,7 @@ from shike.errors import BadInput, BadTime
 from shike.lanes import queue_of
 from shike.model import NEVER, Run
 from shike.scheduler.resumer import pauses as rows_of
+from shike.store import past
 from shike.store.base import QUEUE_SWITCH, Control, Store
 from shike.store.pauses import KEY, PAUSE, TAG, TASK, Note, pack_note, unpack_note
 from shike.task import check_name, check_queue
@@ -66,7 +67,9 @@ async def pause(store: Store, what: What, reason: str, until: int = NEVER) -> Pa
         raise BadInput(f"say why, in at most {REASON_CHARS_MAX:,} signs: whoever finds it paused will ask")
     if until and until <= await store.now():
         raise BadTime("a pause has to end in the future")
-    await store.put(PREFIXES[what.kind] + what.name, pack_note(Note(reason, until)), expect=None)
+    key = PREFIXES[what.kind] + what.name
+    await store.put(key, pack_note(Note(reason, until)), expect=None)
+    await past.began(store, key, reason)
     return Pause(what=what, reason=reason, until=until)
 
 
@@ -76,6 +79,7 @@ async def resume(store: Store, what: What) -> bool:
     for row in await store.controls(key):
         if row.key == key:
             await store.put(key, None, expect=row.version)
+            await past.ended(store, key)
             return True
     return False
 

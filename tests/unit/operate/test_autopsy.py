@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from shike.attempts import UserStep
 from shike.model import Attempt, Ended, Live, Options, Route, Run, Session, SessionState, State, Ties
 from shike.operate.autopsy import Cause, Trace, clock, trace
-from shike.operate.waterfall import Before, Evidence, Kind, Pause, Status, seconds
+from shike.operate.waterfall import Before, Evidence, Kind, Status, seconds
+from shike.store.past import Pause
 from shike.worker.serving import pack
 
 S = 1_000_000
