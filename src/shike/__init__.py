@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shike.trigger import once as once
     from shike.worker.context import Context as Context
     from shike.worker.context import current as current
+    from shike.worker.context import currents as currents
     from shike.worker.outcome import Cancel as Cancel
     from shike.worker.outcome import Retry as Retry
     from shike.worker.outcome import Snooze as Snooze
@@ -80,6 +81,7 @@ _HOME = {
     "calendar": "shike.trigger",
     "cron": "shike.trigger",
     "current": "shike.worker.context",
+    "currents": "shike.worker.context",
     "during": "shike.trigger",
     "every": "shike.trigger",
     "except_for": "shike.trigger",
@@ -121,6 +123,7 @@ __all__ = [
     "calendar",
     "cron",
     "current",
+    "currents",
     "during",
     "every",
     "except_for",

@@ -21,13 +21,14 @@ from shike.define import Decorator, command_of, definition_of, refuse_unknown
 from shike.errors import BadInput, DuplicateName, StoreLost, StoreMoved, UnknownTask
 from shike.events import Emitter, Listener, Name
 from shike.lanes import queue_of
-from shike.model import Backoff, Executor, OnUnknown, Planned, Route, Schedule
+from shike.model import Backoff, Executor, OnGone, OnUnknown, Planned, Route, Schedule
 from shike.runtime import Runtime
 from shike.store.base import Store
 from shike.store.codec import Codec, Plain
 from shike.store.opening import open_store
 from shike.task import DEFAULT_QUEUE, Definition, Outcome
 from shike.trigger import AnyTrigger
+from shike.typed import BatchDecorator
 from shike.worker.executor import Pool
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class Shike:
         tags: Sequence[str] = (),
         limits: Sequence[Limit] = (),
     ) -> Decorator: ...
+    @overload
+    def task(self, /, *, batch: int, window: Duration = ..., **settings: Any) -> BatchDecorator: ...
     def task(self, function: Callable[..., Any] | None = None, /, **settings: Any) -> Any:
         """Register a handler, sync or async. Its name is `module.function` unless one is given.
 
@@ -136,7 +139,8 @@ class Shike:
         it is stopped and counts as failed. `executor`: `async` (async def), `thread` (def) or `process`.
         `on_unknown`: what it means if the process died in mid-run. `expires`: skipped if not started so long after
         it is due. `owner`: whom its dead letters belong to. `route`: which worker. `tags`: words by which several tasks
-        are paused together. `limits`: how many go at once, or how often: `[Concurrency(4, by="tenant")]`.
+        are paused together. `limits`: how many go at once, or how often: `[Concurrency(4, by="tenant")]`. `batch`: one
+        call works on so many runs, given as a list, or on those that came within `window`.
         """
         if function is not None:
             return self._register(function, settings)
@@ -209,6 +213,7 @@ class Shike:
         Policies: `misfire`, `misfire_grace`, `misfire_window`, `overlap`, `overlap_max`, `jitter`, `start`, `end`,
         `count`, `expires`.
         """
+        refuse_unknown("a schedule", policies, Policies.__struct_fields__)
         call = without_arguments(what) if isinstance(what, Task) else what
         if not isinstance(call, Call):
             raise BadInput(f"{what!r} cannot be scheduled; give a task, or task.bind(…) with its arguments")
@@ -223,7 +228,7 @@ class Shike:
             values=self.values,
         )
         named = name or call.definition.name
-        schedule = schedule_of(named, group, call, when, _policies(policies), self.client.codec)
+        schedule = schedule_of(named, group, call, when, Policies(**policies), self.client.codec)
         if schedule.name in self._schedules:
             raise DuplicateName(f"two schedules are called {schedule.name!r}; give one of them name='…'")
         self._schedules[schedule.name] = schedule
@@ -263,6 +268,13 @@ class Shike:
         from shike.waiting import Waiting  # most programs need none of it
 
         return Waiting(self.client)
+
+    def broadcast(self, call: Call[R], *, on_gone: OnGone | str = OnGone.FAILOVER) -> Handles[R]:
+        """A run of this call for each worker that is there, told by `current().shard`. `on_gone`: what if its worker is
+        gone before it is done: `failover` (another does it) or `skip`. In async code, await it. Raises `NoWorker`."""
+        from shike.shards import broadcast  # few programs need it
+
+        return broadcast(self.client, call, on_gone)
 
     def graph(self) -> Graph:
         """A graph of work: runs that wait for each other and take each other's results, stored in one step."""
@@ -386,8 +398,3 @@ class Shike:
         await self.client.close()
         if gone:
             raise gone[0]
-
-
-def _policies(words: dict[str, Any]) -> Policies:
-    refuse_unknown("a schedule", words, Policies.__struct_fields__)
-    return Policies(**words)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, overload
 
-from shike.bounds import BAND_DEFAULT
+from shike.bounds import BAND_DEFAULT, BATCH_RUNS_MAX, BATCH_WINDOW_SECONDS, BATCH_WINDOW_SECONDS_MAX
 from shike.call import AsyncTask, Duration, SyncTask, Task, backoff, check_band
 from shike.clock import MICROS
 from shike.errors import BadInput
@@ -50,7 +50,7 @@ def definition_of(function: Any, settings: Mapping[str, Any]) -> Definition:
     timeout, expires, executor = (options.pop(key, None) for key in ("timeout", "expires", "executor"))
     return Definition(
         name,
-        function,
+        _alone(function, options.pop("batch", None), options.pop("window", None), executor),
         executor=member(Executor, executor) if executor else None,
         retry=backoff(options.pop("retry", None)),
         band=check_band(options.pop("band", BAND_DEFAULT)),
@@ -61,6 +61,26 @@ def definition_of(function: Any, settings: Mapping[str, Any]) -> Definition:
         on_unknown=member(OnUnknown, options.pop("on_unknown", OnUnknown.REPEAT)),
         **options,
     )
+
+
+def _alone(function: Any, batch: int | None, window: Duration | None, executor: Any) -> Any:
+    """The handler of one run; of a task that works on batches, what hands it over to the next one."""
+    if batch is None:
+        if window is not None:
+            raise BadInput("window= is how long a batch waits to be full: say how large one may be, batch=100")
+        return function
+    if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= BATCH_RUNS_MAX:
+        raise BadInput(f"batch={batch!r}: a whole number of runs from 1 to {BATCH_RUNS_MAX:,}")
+    seconds = BATCH_WINDOW_SECONDS if window is None else _seconds(window)
+    if not 0 <= seconds <= BATCH_WINDOW_SECONDS_MAX:
+        raise BadInput(
+            f"window={window!r}: from 0 to {BATCH_WINDOW_SECONDS_MAX:g} s, for so long runs hold their slots"
+        )
+    if executor is not None and executor != Executor.ASYNC:
+        raise BadInput(f"executor={executor!r}: batches are gathered on the event loop, so their handler runs there")
+    from shike.worker.batch import batched  # only a program with batches needs it
+
+    return batched(function, batch, seconds)
 
 
 def command_of(name: str, argv: Sequence[str], timeout: Duration | None, settings: Mapping[str, Any]) -> Definition:

@@ -15,7 +15,9 @@ from shike.counted import counted
 from shike.errors import BadInput, BadTime, Conflict, GraphError, MissingParent
 from shike.ids.runs import BUCKET_BITS
 from shike.lazy import Lazy
-from shike.model import OnParent, State, Ties
+from shike.model import Gang, OnParent, Shard, State, Ties
+from shike.shards import as_member, band_together, refuse_mixed
+from shike.shards import at_home as _at_home
 from shike.store.children import gate_of
 from shike.store.guards import Absent, Entry, Insert
 from shike.store.verbs import Answer, Move
@@ -26,6 +28,7 @@ from shike.track.handover import Promised, promised_in, written
 from shike.trigger.duration import parse_duration
 
 R = TypeVar("R")
+S = TypeVar("S")
 T = TypeVar("T")
 
 CANCELLED_AT_ONCE = 1_000  # in one step of the store
@@ -46,6 +49,8 @@ class Node(Generic[R]):
         self.key = ""
         """… or by this one: nothing is remembered of it, but for what `Graph.entries` is told."""
         self.edges: dict[int, Edge] = {}
+        self.shard: Shard | None = None
+        self.gang: Gang | None = None
         self._handle: Handle[R] | None = None
 
     @property
@@ -80,7 +85,7 @@ class Node(Generic[R]):
         return self
 
     def _tie(self, parent: Node[Any], how: OnParent, branch: str) -> None:
-        self._graph.refuse_stored()
+        self._graph.changes()
         if not isinstance(parent, Node) or parent._graph is not self._graph:
             raise MissingParent(f"{self!r} cannot wait for {parent!r}: that is no run of this graph", child=repr(self))
         self.edges[parent.number] = Edge(parent.number, how, branch)
@@ -110,6 +115,7 @@ class Graph:
         self.fresh = True
         """False where a graph with the same key was there before: this stands for that one."""
         self._id = 0
+        self._order: list[int] = []  # worked out, since something was added last
         self._items: dict[int, int] = {}  # node -> how many items it has, of work that was split
 
     @property
@@ -127,7 +133,7 @@ class Graph:
 
         `approval`: once its parents are over it waits for a person, at most so long; then it is skipped.
         """
-        self.refuse_stored()
+        self.changes()
         if not isinstance(call, Call):
             raise BadInput(f"{call!r:.60} is no call of a task; write graph.add(task.bind(…))")
         if call.how.key:
@@ -152,12 +158,81 @@ class Graph:
         on as `[part.result for part in parts]`. `measured` tells how long they took, `shike.track.grain.adapted` what
         grain to take next time. Raises `BadInput` for a grain that is none, `TooLarge` for too many parts.
         """
-        nodes, start = [], 0
-        for size in sizes(len(items), grain, workers=workers):
-            nodes.append(self.add(task.bind(list(items[start : start + size])), on_parent=on_parent))
+        return self._parts(task, items, sizes(len(items), grain, workers=workers), on_parent, at_home=False)
+
+    def shards(
+        self,
+        task: Task[[list[T]], R],
+        items: Sequence[T],
+        *,
+        grain: int = GRAIN_ITEMS,
+        workers: int = 1,
+        on_parent: OnParent | str = OnParent.SKIP,
+    ) -> list[Node[R]]:
+        """As `split`, but each worker has a stretch of the items for its own: parts are divided evenly among the
+        workers that are there, divided anew when one comes or goes, and those of a dead one fail over. A part is one
+        run, so no item is in two hands at once: a late report of a part that was moved on is refused by its token.
+        """
+        return self._parts(task, items, sizes(len(items), grain, workers=workers), on_parent, at_home=True)
+
+    def _parts(
+        self,
+        task: Task[[list[T]], R],
+        items: Sequence[T],
+        counts: Sequence[int],
+        on_parent: OnParent | str,
+        *,
+        at_home: bool,
+    ) -> list[Node[R]]:
+        nodes, start = list[Node[R]](), 0
+        for index, size in enumerate(counts):
+            shard, call = Shard(index, len(counts)), task.bind(list(items[start : start + size]))
+            node = self.add(_at_home(call, shard) if at_home else call, on_parent=on_parent)
+            node.shard = shard
+            nodes.append(node)
             start += size
-            self._items[nodes[-1].number] = size
+            self._items[node.number] = size
         return nodes
+
+    def map_reduce(
+        self,
+        mapper: Task[[list[T]], R],
+        items: Sequence[T],
+        reducer: Task[[list[R]], S],
+        *,
+        grain: int = GRAIN_ITEMS,
+        workers: int = 1,
+        fan_in: int = 0,
+        on_parent: OnParent | str = OnParent.SKIP,
+    ) -> Node[S]:
+        """`mapper` over the items, in parts, and `reducer` over what they make:
+
+            total = graph.map_reduce(count_words, pages, add_up, grain=100)
+
+        `fan_in`: no reducer takes more than so many results; then it is called on what it made itself, level by level,
+        and has to take that. 0: one takes all.
+        """
+        if fan_in and fan_in < 2:
+            raise BadInput(f"fan_in={fan_in}: 0 for one reducer, or at least 2")
+        level: list[Node[Any]] = [*self.split(mapper, items, grain=grain, workers=workers, on_parent=on_parent)]
+        while fan_in and len(level) > fan_in:
+            groups = [level[start : start + fan_in] for start in range(0, len(level), fan_in)]
+            level = [self.add(reducer.bind([one.result for one in group]), on_parent=on_parent) for group in groups]
+        return self.add(reducer.bind([one.result for one in level]), on_parent=on_parent)
+
+    def gang(self, *nodes: Node[Any], timeout: Duration = 30.0, least: int | None = None) -> None:
+        """These runs begin together or not at all: each takes a slot and waits, until `least` of them (all, where it is
+        not said) have one; then all that have one begin, and the others as soon as they get one. If that does not come
+        about within `timeout` of the first, all slots are given back, and they try again after a rest.
+
+        They wait for the same parents, and for no approval. Those that cannot be placed at all should have `expires`.
+        Raises `BadInput`, or `TooLarge` for more than GANG_RUNS_MAX.
+        """
+        self.changes()
+        for node in nodes:
+            if not isinstance(node, Node) or node._graph is not self:
+                raise MissingParent(f"{node!r} is no run of this graph", child=repr(node))
+        band_together(nodes, timeout, least)
 
     def measured(self) -> Any:
         """How long the parts of `split` took that are a success, each with its number of items: a list of
@@ -190,14 +265,22 @@ class Graph:
         Gives how many were taken back or asked."""
         return self._client.both("Graph.cancel", lambda: cancel(self._client, int(self.id), len(self.nodes), reason))
 
+    def changes(self) -> None:
+        """Something is added. Raises `GraphError` once it is stored."""
+        self.refuse_stored()
+        self._order.clear()
+
     def refuse_stored(self) -> None:
         if self._id:
             raise GraphError("this graph was submitted and cannot change any more; make another one with app.graph()")
 
     def order(self) -> list[int]:
         """The numbers of the nodes so that parents come first. Raises `GraphCycle`, `MissingParent`, `TooLarge`."""
-        edges = [list(node.edges.values()) for node in self.nodes]
-        return ordered(edges, [repr(node) for node in self.nodes])
+        if not self._order:
+            refuse_mixed(self.nodes)
+            edges = [list(node.edges.values()) for node in self.nodes]
+            self._order = ordered(edges, self.nodes)
+        return self._order
 
     async def _submit(self, keys: Sequence[Absent]) -> Graph:
         try:
@@ -267,7 +350,7 @@ class Graph:
                 f"{call.definition.name!r} has limits, and a run of a graph waits for its parents alone: let a run of "
                 "the graph submit it, or leave the limits out"
             )
-        entry = call.entry(run_id, now, self._client.codec)
+        entry = as_member(call.entry(run_id, now, self._client.codec), node, ties.graph)
         gate = gate_of(ties.graph) if ties.after or ties.approval_seconds else ""
         key = node.key or (f"{ties.graph}/{node.name}" if node.name else "")
         return replace(entry, run=replace(entry.run, ties=ties, gate=gate, key=key))

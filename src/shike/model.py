@@ -14,6 +14,9 @@ from msgspec import Struct, field
 
 from shike.attempts import Failure, LogLine, UserStep
 from shike.bounds import BAND_DEFAULT, MISFIRE_GRACE_SECONDS
+from shike.parts import Gang as Gang
+from shike.parts import OnGone as OnGone
+from shike.parts import Shard as Shard
 from shike.ties import Link as Link
 from shike.ties import OnParent as OnParent
 from shike.ties import Ties as Ties
@@ -146,6 +149,8 @@ class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):
     anti: tuple[str, ...] = ()  # … and none of these
     affinity: str = ""  # runs of one such word stay with the worker that had the last, as long as it may have them
     slots: int = 1  # how much of a worker it takes
+    session: str = ""  # meant for this worker alone …
+    on_gone: OnGone = OnGone.FAILOVER  # … as long as it is there
 
 
 class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -160,6 +165,8 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     takes: str = ""  # in its arguments an object with this one name stands for parents' results: `track.handover`
     gate: str = ""  # of a schedule: where its runs wait for their limits
     traceparent: str = ""  # the span that submitted it (W3C Trace Context)
+    shard: Shard | None = None  # of divided work, which part it is
+    gang: Gang | None = None  # the runs that it begins with
 
 
 class Run(Struct, frozen=True, array_like=True, gc=False):

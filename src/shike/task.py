@@ -29,7 +29,7 @@ Word = TypeVar("Word", bound=StrEnum)
 NO_RESULT = b"null"
 SETTINGS = (
     *("name", "queue", "band", "retry", "timeout", "executor", "on_unknown", "keep_result", "expires", "owner"),
-    *("route", "tags", "limits"),
+    *("route", "tags", "limits", "batch", "window"),
 )
 
 

@@ -278,3 +278,30 @@ async def test_every_run_is_counted_in_one_place(world: World) -> None:
     world.clock.advance(60)
     counts = await world.store.counts()
     assert (counts.scheduled, counts.eligible, counts.failed) == (0, 4, 0)
+
+
+async def test_many_outcomes_are_one_look(world: World) -> None:
+    await world.session()
+    first, second, third = [await world.started() for _ in range(3)]
+    waiting = await world.add()
+    await world.settle(first, State.SUCCESS, result=b"1")
+    await world.settle(second, State.DEAD)
+    asked = [waiting, second.run.id, first.run.id, 77 << 8, third.run.id]
+    found = await world.store.outcomes(asked)
+    assert found == {one: await world.store.ended(one) for one in (first.run.id, second.run.id)}
+    assert found[first.run.id].result == b"1"
+    assert await world.store.outcomes([]) == {}
+
+
+async def test_control_rows_are_told_by_how_their_keys_begin_whatever_signs_they_hold(world: World) -> None:
+    keys = ["a", "a*b", "a/1", "a/10", "a[1]", "a\\b", "a%", "aXb", "a_b", "b"]
+    for key in keys:
+        await world.store.put(key, key.encode(), expect=0)
+
+    async def told(prefix: str) -> list[str]:
+        return [row.key for row in await world.store.controls(prefix) if row.key in keys]
+
+    for prefix in ("", *keys, "a/", "a?", "ab", "a\\"):
+        assert await told(prefix) == sorted(key for key in keys if key.startswith(prefix)), prefix
+    (row,) = [row for row in await world.store.controls("a*") if row.key == "a*b"]
+    assert (row.value, row.version) == (b"a*b", 1)

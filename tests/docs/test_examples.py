@@ -508,6 +508,15 @@ def test_orders_wait_in_a_broker_and_each_is_cancelled_once(
     assert rows("shop.db", CANCELLED) == [7, 8]
 
 
+def test_words_are_counted_in_parts_and_kept_in_batches(example: Load) -> None:
+    words = example("word_count")
+    Path("text.txt").write_text("The tide, and the moon.\n" * 300 + "A tide of words\n" * 40, encoding="utf-8")
+    with harness(words.app) as h:
+        h.advance("2s")  # the worker has told what it serves
+        assert words.count_file("text.txt") == 3
+        assert words.show() == [("tide", 340), ("moon", 300), ("words", 40)]
+
+
 def test_four_agents_follow_a_plan_and_a_person_approves(example: Load) -> None:
     agents = example("agents")
     with harness(agents.app, tags=("web", "pen")) as h:

@@ -139,3 +139,25 @@ with harness(app) as h:
     assert_type(h.submit(count.bind(["a"])).result(), int)
     assert_type(h.submit(nothing), shike.Handle[None])
     assert_type(h.now, datetime)
+
+
+# Divided work.
+@app.task(batch=100, window="50ms", retry=3)
+async def doubled(numbers: list[int]) -> list[float]:
+    return [2.0 * number for number in numbers]
+
+
+@app.task(batch=10)
+async def noted(letters: list[Letter]) -> None: ...
+
+
+@app.task
+async def total(counts: list[int]) -> str:
+    return str(sum(counts))
+
+
+assert_type(doubled.submit(1), shike.Handle[float])
+assert_type(noted.submit(Letter("ada", "hello")).result(), None)
+assert_type(app.broadcast(nothing.bind())[0], shike.Handle[None])
+assert_type(app.graph().map_reduce(count, ["a"], total).result, str)
+assert_type(app.graph().shards(count, ["a"])[0].result, int)

@@ -72,3 +72,13 @@ async def in_async_code() -> None:
     number: int = await send(1)
     text: str = await (await send.submit(1)).wait()  # wrong: assignment
     print(number, text)
+
+
+@app.task(batch=5)
+async def doubled(numbers: list[int]) -> list[int]:
+    return numbers
+
+
+doubled.submit("one")  # wrong: arg-type
+doubled.submit([1])  # wrong: arg-type
+app.broadcast(send)  # wrong: arg-type

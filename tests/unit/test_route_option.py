@@ -81,6 +81,8 @@ def test_a_schedule_takes_the_route_of_its_task() -> None:
         (Route(required=tuple(map(str, range(TAGS_MAX + 1)))), "more than"),
         (Route(slots=0), "a whole number from 1"),
         (Route(affinity="x" * 500), "at most"),
+        (Route(session="x" * 500), "at most"),
+        (Route(session="s", on_gone="perhaps"), "failover, skip"),  # type: ignore[arg-type]
         (7, "neither the name of a route nor a Route"),
     ],
 )

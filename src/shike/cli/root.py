@@ -37,6 +37,8 @@ COMMANDS: Final = {  # in the order in which the help shows them
     "pauses": ("shike.cli.pauses:pauses", "Show what is paused, why, and until when."),
     "limits": ("shike.cli.limits:app", "List, show and change what limits the runs of tasks."),
     "strikes": ("shike.cli.strikes:app", "Keep runs from beginning that a predicate picks; let them begin again."),
+    "workers": ("shike.cli.workers:workers", "Show workers and how loaded they are; with --map as a live picture."),
+    "replay-routing": ("shike.cli.replay:replay_routing", "Decide a recorded hour again by another route, offline."),
     "nodes": ("shike.cli.nodes:nodes", "Show nodes, their buckets and how late they are; and why buckets changed."),
     "cron": ("shike.cli.cron:cron", "Explain a cron expression and list its next moments."),
     "crontab": ("shike.cli.crontab:crontab", "Run an existing crontab, with history and overlap protection."),

@@ -78,6 +78,10 @@ class ApprovalMismatch(ApprovalError):
     """The approval is for something else than what waits: look at the request again, and approve that."""
 
 
+class NoWorker(ShikeError):
+    """No worker that is open may do this work. Start one that serves its queue, task and tags."""
+
+
 class RunFailed(ShikeError):
     """A waited-for run ended without success; `state` and `reason` say how."""
 

@@ -140,9 +140,11 @@ async def _arguments(store: Store, codec: Codec, run: Run) -> bytes:
     payload, name = codec.decode(run.args), settle.options_of(run.options).takes
     if not name:
         return payload
-    results = {}
-    for distance in sorted(handover.wanted(payload, name)):
-        parent = await store.ended((run.replay_of or run.id) + (distance << BUCKET_BITS))
+    results, origin = {}, run.replay_of or run.id
+    ids = {distance: origin + (distance << BUCKET_BITS) for distance in sorted(handover.wanted(payload, name))}
+    found = await store.outcomes(list(ids.values()))
+    for distance, parent_id in ids.items():
+        parent = found.get(parent_id)
         if parent is None:
             raise NotFound(f"the result of a parent of run {run.id} is not kept any more")
         is_good = parent.state is State.SUCCESS and parent.result

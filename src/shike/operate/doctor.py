@@ -15,6 +15,7 @@ from shike.clock import MICROS, SystemClock
 from shike.counted import counted
 from shike.model import PROTOCOL_VERSION, Planned, Session, SessionState
 from shike.operate import queues
+from shike.operate.unplaced import unplaced
 from shike.operate.unserved import unserved
 from shike.settings import Loaded
 from shike.store.archiving import Archiving
@@ -208,6 +209,12 @@ async def _unserved(store: Store, sessions: list[Session], schedules: list[Plann
         wanted += [f"{name} plans it" for name in found.schedules.get(task, [])[:LOCKS_SHOWN]]
         words = f"{task}: {', '.join(wanted)}, and no worker has such a task: a new name, or a worker of old code?"
         findings.append(_found(Level.WARN, "task", words))
+    for one in await unplaced(store, SystemClock()):
+        words = (
+            f"{one.task}: {counted(one.runs, 'run')} of queue {one.queue} wait for a worker that {one.needs}, the first"
+        )
+        words += f" for {one.waits_seconds:,.0f} s; `shike explain {one.oldest}` tells who has not what"
+        findings.append(_found(Level.WARN, "route", words))
     return findings
 
 

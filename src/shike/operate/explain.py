@@ -9,10 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from shike.clock import Clock
+from shike.counted import counted
 from shike.errors import BadInput
 from shike.lanes import is_hall
-from shike.model import Attempt, Ended, Live, Route, Run, State
+from shike.model import Attempt, Ended, Live, Options, Route, Run, State
 from shike.operate.facts import instant
+from shike.operate.graphs import waits
 from shike.operate.limits import why_limited
 from shike.operate.runs import find
 from shike.route.bounds import SNAPSHOTS_KEPT
@@ -20,9 +22,10 @@ from shike.route.chooser import candidates
 from shike.route.fitness import depth_of, unfit
 from shike.route.nouns import Ask, Candidate, Decision, Snapshot, unpack, unpack_snapshot
 from shike.route.registry import make
-from shike.scheduler.router import SNAPSHOT_ROW
+from shike.scheduler.router import snapshot_row
 from shike.scheduler.workers import Fleet
 from shike.store.base import Store
+from shike.track import gang as gangs
 from shike.track.settle import options_of
 from shike.waiting.orders import place_of
 from shike.waiting.pauses import pauses_of
@@ -76,15 +79,16 @@ async def explain(store: Store, clock: Clock, run_id: int, tags: Sequence[str] =
 
 async def _why(store: Store, clock: Clock, run_id: int, known: Live | Ended) -> Why:
     run, state = known.run, known.state
-    route = _route_of(run)
+    options = _options(run)
+    route, tied = options.route, await _tied(store, known, options)
     limited = await why_limited(store, known) if isinstance(known, Live) else None
     if limited is not None:
         return Why(run=str(run_id), state=state.name, words=limited.words, route=route)
     if route is None:
-        words = "it has no route: whichever worker of its queue was free first claims it"
+        words = tied or "it has no route: whichever worker of its queue was free first claims it"
         return Why(run=str(run_id), state=state.name, words=words)
     choices = tuple([await _choice(store, run, route, note) for note in await store.decisions(run_id)])
-    here = Why(run=str(run_id), state=state.name, words=_words(known), route=route, choices=choices)
+    here = Why(run=str(run_id), state=state.name, words=tied or _words(known), route=route, choices=choices)
     if isinstance(known, Ended) or state in (State.ASSIGNED, State.RUNNING) or not is_hall(run.queue):
         return here
     return Why(
@@ -93,11 +97,28 @@ async def _why(store: Store, clock: Clock, run_id: int, known: Live | Ended) -> 
     )  # fmt: skip
 
 
-def _route_of(run: Run) -> Route | None:
+def _options(run: Run) -> Options:
     try:
-        return options_of(run.options).route
+        return options_of(run.options)
     except BadInput:  # a newer program's
-        return None
+        return Options()
+
+
+async def _tied(store: Store, known: Live | Ended, options: Options) -> str:
+    """What a run of a graph or of a gang waits for; empty: for nothing of the kind."""
+    if not isinstance(known, Live):
+        return ""
+    if (why := await waits(store, known)) is not None:
+        return f"it {why}"
+    if options.gang is None:
+        return ""
+    key = gangs.key_of(options.gang)
+    rows = [row for row in await store.controls(key) if row.key == key]
+    muster = gangs.decoded(rows[0].value) if rows else gangs.Muster()
+    if muster.go:
+        return ""
+    given_back = f"; its slots were given back {counted(muster.round, 'time')}" if muster.round else ""
+    return f"it waits for its gang: {len(muster.places)} of the {options.gang.least} slots that it needs{given_back}"
 
 
 def _words(known: Live | Ended) -> str:
@@ -120,7 +141,7 @@ async def _choice(store: Store, run: Run, route: Route, note: Attempt) -> Choice
         words = "a newer program wrote this decision"
         return Choice(at=at, worker=note.worker, rule="", words=words)
     snapshot = await _snapshot(store, decision.snapshot)
-    if snapshot is None or (not decision.view and decision.rule.startswith(("as before", "balance"))):
+    if snapshot is None or (not decision.view and decision.rule.startswith(("as before", "balance", "divided anew"))):
         best = tuple(Contender(worker="", session=one, score=score) for one, score in decision.best)
         words = "" if snapshot else f"its snapshot is not kept any more (the last {SNAPSHOTS_KEPT} are)"
         return Choice(
@@ -169,7 +190,7 @@ def _contender(
 async def _snapshot(store: Store, number: str) -> Snapshot | None:
     if not number.isdigit():
         return None
-    key = f"{SNAPSHOT_ROW}{int(number) % SNAPSHOTS_KEPT}"
+    key = snapshot_row(int(number))
     rows = [row for row in await store.controls(key) if row.key == key]
     found = unpack_snapshot(rows[0].value) if rows else None
     return found if found is not None and found.id == number else None

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shike import graph
 from shike.client import Client
@@ -33,6 +34,12 @@ class Parent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: str
     on_parent: str
     when: str = ""
+    attempt: int = 0  # the one under way, or to come after others; 0: none was made yet
+    worker: str = ""  # who has it, by name, where that is known
+
+    def __str__(self) -> str:
+        where = f" on {self.worker}" if self.worker else ""
+        return f"{self.run} ({self.task}) {self.state}{where}{f', attempt {self.attempt}' if self.attempt > 1 else ''}"
 
 
 class Waits(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,7 +52,7 @@ class Waits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def __str__(self) -> str:
         if self.approval_until:
             return f"waits for approval until {self.approval_until}: shike approvals show"
-        told = ", ".join(f"{parent.run} ({parent.task}) {parent.state}" for parent in self.parents)
+        told = ", ".join(map(str, self.parents))
         over = sum(self.states.values())
         left = sum(count for state, count in self.states.items() if state not in _OVER)
         more = f" and {left - len(self.parents)} more" if left > len(self.parents) else ""
@@ -164,8 +171,10 @@ async def waits(store: Store, known: Live) -> Waits | None:
     if awaits(known):
         return Waits(states={}, approval_until=f"{to_datetime(known.run_at):%Y-%m-%d %H:%M:%S} UTC")
     now, states, told = await store.now(), Counter[str](), list[Parent]()
-    for parent_id, link in parents(known.run):
-        parent = await store.find(parent_id)
+    links = dict(parents(known.run))
+    over = await store.outcomes(list(links))
+    for parent_id, link in links.items():
+        parent = over.get(parent_id) or await store.find(parent_id)
         state = state_now(parent, now).name if parent is not None else "not kept any more"
         states[state] += 1
         if isinstance(parent, Live) and len(told) < PARENTS_TOLD:
@@ -176,6 +185,16 @@ async def waits(store: Store, known: Live) -> Waits | None:
                     state=state,
                     on_parent=link.on_parent.value,
                     when=link.when,
+                    attempt=parent.attempts + 1 if parent.state is State.RUNNING or parent.attempts else 0,
+                    worker=parent.worker,
                 )
             )
-    return Waits(states=dict(states), parents=tuple(told))
+    return Waits(states=dict(states), parents=tuple(await _named(store, told)))
+
+
+async def _named(store: Store, told: list[Parent]) -> list[Parent]:
+    """With the names of the workers, where sessions are known."""
+    if not any(parent.worker for parent in told):
+        return told
+    names = {one.id: one.name for one in await store.sessions(all=True)}
+    return [replace(parent, worker=names.get(parent.worker, parent.worker[:8])) for parent in told]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from shike.model import Route
+from msgspec.structs import replace
+
+from shike.model import OnGone, Route
 from shike.route.bounds import AFFINE_KEYS_MAX
 from shike.route.fitness import Field, Given, preferred, rule_of, unfit
 from shike.route.nouns import Ask, Candidate, Decision, Snapshot
@@ -38,7 +40,9 @@ class Chooser:
     def decide(self, ask: Ask, *, besides: str = "", moved: int = 0) -> Decision | None:
         """Who gets this run; None: nobody may have it now, or nobody has room. `besides`: a session that may not, as
         the run is being moved away from it. Raises `UnknownRoute`."""
-        route = ask.route
+        route = self.present(ask.route)
+        if route is not ask.route:
+            ask = replace(ask, route=route)
         field = self._field(ask, besides)
         if not len(field):
             return None
@@ -56,6 +60,25 @@ class Chooser:
         rule = rule_of(route)
         return self._decided(ask, field, choice.place, choice.view, choice.best, rule, moved, besides, without)
 
+    def anew(self, ask: Ask, source: str, moved: int) -> Decision | None:
+        """Where a part of divided work goes that stands in the lane of `source`, now that workers came or went; None:
+        it stays, or its strategy divides nothing. Raises `UnknownRoute`."""
+        strategy = self.strategy(ask.route.by)
+        if not strategy.divides:
+            return None
+        field = self._field(ask, "")
+        if not len(field):
+            return None
+        choice = strategy.choose(ask, field)
+        if field.workers[choice.place].session == source:
+            return None
+        rule = f"divided anew among {len(field)}"
+        return self._decided(ask, field, choice.place, choice.view, choice.best, rule, moved, source)
+
+    def present(self, route: Route) -> Route:
+        """The route as it is meant now: of a run whose own worker is gone, without that worker."""
+        return present(self._snapshot, route)
+
     def strategy(self, name: str) -> Strategy:
         """The one of that name, with what it remembers."""
         found = self._strategies.get(name)
@@ -72,7 +95,7 @@ class Chooser:
 
     def _field(self, ask: Ask, besides: str) -> Field:
         route = ask.route
-        kind = route.required, route.preferred, route.anti, route.slots, ask.task, ask.queue, besides
+        kind = route.required, route.preferred, route.anti, route.slots, route.session, ask.task, ask.queue, besides
         field = self._fields.get(kind)
         if field is None:
             fit = candidates(self._snapshot, route, ask.task, ask.queue)
@@ -130,4 +153,17 @@ class Chooser:
 
 def candidates(snapshot: Snapshot, route: Route, task: str, queue: str) -> list[Candidate]:
     """Who may have such a run, in order."""
+    route = present(snapshot, route)
     return preferred([worker for worker in snapshot.workers if not unfit(worker, route, task, queue)], route)
+
+
+def is_gone(snapshot: Snapshot, route: Route) -> bool:
+    """Whether a run is meant for one worker, and that one's session is over: sessions never come back."""
+    return bool(route.session) and all(worker.session != route.session for worker in snapshot.workers)
+
+
+def present(snapshot: Snapshot, route: Route) -> Route:
+    """A route without the worker that it was meant for, where that is gone and another may do the work."""
+    if route.on_gone is OnGone.FAILOVER and is_gone(snapshot, route):
+        return replace(route, session="")
+    return route

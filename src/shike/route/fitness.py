@@ -15,6 +15,8 @@ def unfit(worker: Candidate, route: Route, task: str, queue: str) -> str:
     """Why this worker may not have such a run; empty where it may."""
     if worker.silent_seconds > LAGGING_SECONDS:
         return f"silent for {worker.silent_seconds:.1f} s"
+    if route.session and worker.session != route.session:
+        return "it is meant for another worker"
     if worker.queues is not None and queue_of(queue) not in worker.queues:
         return f"does not serve queue {queue_of(queue)}"
     if worker.tasks is not None and task not in worker.tasks:
@@ -40,6 +42,8 @@ def preferred(workers: Sequence[Candidate], route: Route) -> list[Candidate]:
 def rule_of(route: Route) -> str:
     """What narrows the choice, in words."""
     words = []
+    if route.session:
+        words.append("meant for it alone")
     if route.required:
         words.append("has " + ", ".join(route.required))
     if route.anti:

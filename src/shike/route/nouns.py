@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
 
 from shike.model import Route
+from shike.route.bounds import PACKED_FROM_BYTES
 
 
 class Candidate(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -98,13 +100,14 @@ def unpack(told: str) -> Decision | None:
 
 
 def pack_snapshot(snapshot: Snapshot) -> bytes:
-    """As a store keeps it."""
-    return _encode(snapshot)
+    """As a store keeps it: JSON, compressed (zlib) where it is large."""
+    told = _encode(snapshot)
+    return told if len(told) < PACKED_FROM_BYTES else zlib.compress(told, 1)
 
 
 def unpack_snapshot(told: bytes) -> Snapshot | None:
     """A kept snapshot; None for what this program cannot read."""
     try:
-        return _decode_snapshot(told)
-    except msgspec.MsgspecError:
+        return _decode_snapshot(told if told.startswith(b"{") else zlib.decompress(told))
+    except (msgspec.MsgspecError, zlib.error):
         return None

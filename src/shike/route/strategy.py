@@ -17,10 +17,12 @@ class Strategy:
 
     `by_load`: it goes by how much the workers have to do, so it chooses only among those that have room, and a run
     that nobody has room for waits in the hall. `stays`: its choice is meant, so balancing leaves it alone.
+    `divides`: when workers come or go, it chooses again for what stands in lanes.
     """
 
     by_load: ClassVar[bool] = False
     stays: ClassVar[bool] = False
+    divides: ClassVar[bool] = False
 
     def __init__(self, draw: Callable[[], float]) -> None:
         self.draw = draw

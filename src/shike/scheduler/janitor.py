@@ -14,6 +14,7 @@ from shike.bounds import (
     RECEIPT_LEASES,
 )
 from shike.errors import StoreError
+from shike.scheduler.leftovers import sweep
 from shike.store.base import Store
 from shike.store.verbs import Retention
 
@@ -53,5 +54,6 @@ class Janitor:
             try:
                 while await self._store.purge(self._keep) >= self._keep.rows_max:
                     await asyncio.sleep(0.1)
+                await sweep(self._store, self._keep)
             except StoreError as error:
                 log.warning("purging is repeated later: %s", error)

@@ -14,13 +14,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from shike.clock import Clock
+from shike.clock import MICROS, Clock
 from shike.errors import BadInput, StoreError
 from shike.lanes import is_hall, is_routed, worker_of
-from shike.model import RECORD_VERSION, Attempt, Live, Route, State
+from shike.model import RECORD_VERSION, Attempt, Live, OnGone, Route, State
 from shike.outage import Outage
 from shike.route.balance import Balance
 from shike.route.bounds import (
+    DIVIDED_ANEW_MAX,
+    HOUR_KEPT,
+    HOUR_STEP_SECONDS,
     LAGGING_SECONDS,
     LOOK_SECONDS,
     MOVES_PER_ROUND_MAX,
@@ -28,7 +31,7 @@ from shike.route.bounds import (
     MOVES_REMEMBERED,
     SNAPSHOTS_KEPT,
 )
-from shike.route.chooser import Chooser
+from shike.route.chooser import Chooser, is_gone
 from shike.route.fitness import unfit
 from shike.route.nouns import Ask, Candidate, Decision, Snapshot, pack, pack_snapshot
 from shike.runtime import woken
@@ -43,6 +46,7 @@ from shike.track.settle import options_of, pack_attempt
 log = logging.getLogger("shike.scheduler")
 
 SNAPSHOT_ROW = "route/snapshot/"  # + n: control rows, a ring of SNAPSHOTS_KEPT
+HOUR_ROW = "route/hour/"  # + n: of each half minute of the last hour in which anything was decided, one snapshot
 MEMORY_ROW = "route/memory"  # a control row: what strategies have to know after a restart
 
 
@@ -67,8 +71,10 @@ class Router:
         self._chooser: Chooser | None = None  # while this node is the one that routes
         self._snapshots = 0
         self._snapshot_of = -1  # the fleet's round
+        self._hour_step = -1  # the half minute of which a snapshot was kept last
         self._is_kept = False  # whether the present snapshot is in the store
         self._balanced_at = -1  # the round in which lanes were last compared
+        self._well: frozenset[str] = frozenset()  # among whom work was divided
         self._moved: dict[int, int] = {}  # run → how often it was moved on; those moved first are forgotten first
         self._complained: set[str] = set()
         self._wake = asyncio.Event()
@@ -115,14 +121,18 @@ class Router:
             self._is_kept = False
         snapshot = Snapshot(id=str(self._snapshots), at=self._member.store_now(), workers=workers)
         chooser.look(snapshot)
-        moves = await self._rescues(chooser, snapshot, standing)
+        well = frozenset(one.session for one in workers if one.silent_seconds <= LAGGING_SECONDS)
+        moves = await self._rescues(chooser, snapshot, standing, well)
+        if not moves and self._well != well:
+            self._well = well
+            moves = await self._divided_anew(chooser, standing, well)
         if not moves and self._balanced_at != self._snapshot_of:
             self._balanced_at = self._snapshot_of
             moves = await self._shifts(chooser, standing, snapshot)
         left = False
         for one in standing:
             if is_hall(one.lane):
-                found = await self._hall(chooser, one)
+                found = await self._hall(chooser, one, snapshot)
                 moves += found
                 left = left or len(found) >= MOVES_PER_ROUND_MAX
         await self._do(chooser, snapshot, moves)
@@ -143,25 +153,27 @@ class Router:
 
     # ---------------------------------------------------------------- deciding
 
-    async def _hall(self, chooser: Chooser, hall: Standing) -> list[Move]:
+    async def _hall(self, chooser: Chooser, hall: Standing, snapshot: Snapshot) -> list[Move]:
         """Decisions for the first runs of a hall."""
-        limit, now = MOVES_PER_ROUND_MAX, self._member.store_now()
+        limit = MOVES_PER_ROUND_MAX
         while True:
             runs = await self._store.standing(hall.lane, limit)
-            moves = [move for live in runs if (move := self._decide(chooser, live, now)) is not None]
+            moves = [move for live in runs if (move := self._decide(chooser, live, snapshot)) is not None]
             if moves or len(runs) < limit or limit >= 8 * MOVES_PER_ROUND_MAX:
                 return moves
             limit *= 2  # none of the first can be placed: others may be
 
-    def _decide(self, chooser: Chooser, live: Live, now: int, besides: str = "") -> Move | None:
+    def _decide(self, chooser: Chooser, live: Live, snapshot: Snapshot, besides: str = "") -> Move | None:
         """Where a run goes, or that it expired; None: it waits."""
-        run = live.run
+        run, now = live.run, self._member.store_now()
         if run.expires_at and now >= run.expires_at and live.attempts == 0:
             reason = "expired: no worker could be given it in time"
             return Move(run_id=run.id, version=live.version, to=State.SKIPPED, reason=reason)
         try:
-            route = options_of(run.options).route or Route()
-            ask = Ask(run.id, run.task, run.queue, route, route.key or run.key or run.task)
+            ask = _ask(live)
+            if ask.route.on_gone is OnGone.SKIP and is_gone(snapshot, ask.route):
+                reason = f"its worker {ask.route.session[:8]} is gone: not done there"
+                return Move(run_id=run.id, version=live.version, to=State.SKIPPED, reason=reason)
             decision = chooser.decide(ask, besides=besides, moved=self._moved.get(run.id, 0) + bool(besides))
         except BadInput as error:
             self._complain(f"run {run.id} waits: {error}", str(error))
@@ -175,16 +187,31 @@ class Router:
 
     # ---------------------------------------------------------------- moving on
 
-    async def _rescues(self, chooser: Chooser, snapshot: Snapshot, standing: Sequence[Standing]) -> list[Move]:
+    async def _rescues(
+        self, chooser: Chooser, snapshot: Snapshot, standing: Sequence[Standing], well: frozenset[str]
+    ) -> list[Move]:
         """The lanes of workers that are dead or lag: each run to another, or back to the hall."""
-        well = {worker.session for worker in snapshot.workers if worker.silent_seconds <= LAGGING_SECONDS}
         moves = []
         for one in standing:
             owner = worker_of(one.lane)
             if owner and owner not in well:
                 for live in await self._store.standing(one.lane, MOVES_PER_ROUND_MAX):
-                    move = self._decide(chooser, live, snapshot.at, besides=owner)
+                    move = self._decide(chooser, live, snapshot, besides=owner)
                     moves.append(move or Move(run_id=live.run.id, version=live.version, to=State.SCHEDULED))
+        return moves
+
+    async def _divided_anew(self, chooser: Chooser, standing: Sequence[Standing], well: frozenset[str]) -> list[Move]:
+        """Workers came or went: parts of divided work that have not begun go to whom they are at home with now."""
+        moves, now = [], self._member.store_now()
+        for one in standing:
+            owner = worker_of(one.lane)
+            for live in await self._store.standing(one.lane, DIVIDED_ANEW_MAX) if owner in well else ():
+                try:
+                    decision = chooser.anew(_ask(live), owner, self._moved.get(live.run.id, 0) + 1)
+                except BadInput:  # a newer program's
+                    continue
+                if decision is not None:
+                    moves.append(_assignment(live, decision, now))
         return moves
 
     async def _shifts(self, chooser: Chooser, standing: Sequence[Standing], snapshot: Snapshot) -> list[Move]:
@@ -213,7 +240,7 @@ class Router:
             return False
         try:
             route = options_of(live.run.options).route or Route()
-            return not (route.affinity or chooser.strategy(route.by).stays)
+            return not (route.affinity or route.session or chooser.strategy(route.by).stays)
         except BadInput:  # a newer program's
             return False
 
@@ -246,11 +273,19 @@ class Router:
 
     async def _keep(self, chooser: Chooser, snapshot: Snapshot) -> None:
         """The snapshot of this round of beats, before any decision that names it; and what strategies remember."""
-        row = f"{SNAPSHOT_ROW}{self._snapshots % SNAPSHOTS_KEPT}"
-        await self._store.put(row, pack_snapshot(snapshot), expect=None)
+        await self._store.put(snapshot_row(self._snapshots), pack_snapshot(snapshot), expect=None)
+        step = snapshot.at // round(HOUR_STEP_SECONDS * MICROS)
+        if step != self._hour_step:
+            self._hour_step = step
+            await self._store.put(f"{HOUR_ROW}{step % HOUR_KEPT}", pack_snapshot(snapshot), expect=None)
         kept = Kept(snapshots=self._snapshots, strategies=chooser.memories())
         await self._store.put(MEMORY_ROW, msgspec.json.encode(kept), expect=None)
         self._is_kept = True
+
+
+def snapshot_row(number: int) -> str:
+    """Where the snapshot of that number is kept, until its place is needed for another."""
+    return f"{SNAPSHOT_ROW}{number % SNAPSHOTS_KEPT}"
 
 
 def shifted(
@@ -268,6 +303,13 @@ def shifted(
         moved=moved,
         source=source.session,
     )
+
+
+def _ask(live: Live) -> Ask:
+    """What a run wants. Raises `BadInput` for options that this program cannot read."""
+    run = live.run
+    route = options_of(run.options).route or Route()
+    return Ask(run.id, run.task, run.queue, route, route.key or run.key or run.task)
 
 
 def _assignment(live: Live, decision: Decision, now: int) -> Move:

@@ -132,6 +132,10 @@ class Query(Protocol):
         """A run that is over, as long as its history is kept; dead letters too."""
         ...
 
+    async def outcomes(self, run_ids: Sequence[int]) -> dict[int, Ended]:
+        """Those of these runs that are over, as `ended` tells them, in one look."""
+        ...
+
     async def find(self, run_id: int) -> Live | Ended | None:
         """A run, over or not, in one look; None: never stored, or dropped since."""
         ...

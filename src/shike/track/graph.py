@@ -24,8 +24,9 @@ class Edge(Struct, frozen=True):
     when: str = ""
 
 
-def ordered(edges: Sequence[Sequence[Edge]], names: Sequence[str]) -> list[int]:
-    """The runs so that parents come first, and otherwise as they were given. `edges`: to the parents of each run.
+def ordered(edges: Sequence[Sequence[Edge]], names: Sequence[object]) -> list[int]:
+    """The runs so that parents come first, and otherwise as they were given. `edges`: to the parents of each run;
+    `names`: what they are called, as texts, or to be made texts where one is told.
 
     Raises `TooLarge`, `MissingParent`, or `GraphCycle`, which names the circle; `GraphError` for no runs at all.
     """
@@ -44,7 +45,8 @@ def ordered(edges: Sequence[Sequence[Edge]], names: Sequence[str]) -> list[int]:
     for child, parents in enumerate(edges):
         for edge in parents:
             if not 0 <= edge.parent < count:
-                raise MissingParent(f"{names[child]} waits for a run that is not in this graph", child=names[child])
+                name = str(names[child])
+                raise MissingParent(f"{name} waits for a run that is not in this graph", child=name)
         for parent in {edge.parent for edge in parents}:
             left[child] += 1
             behind[parent].append(child)
@@ -61,7 +63,7 @@ def ordered(edges: Sequence[Sequence[Edge]], names: Sequence[str]) -> list[int]:
     return order
 
 
-def _cycle(edges: Sequence[Sequence[Edge]], names: Sequence[str], left: Sequence[int]) -> GraphCycle:
+def _cycle(edges: Sequence[Sequence[Edge]], names: Sequence[object], left: Sequence[int]) -> GraphCycle:
     """Whatever is left waits for something that is left: following it goes round."""
     at = next(number for number, count in enumerate(left) if count)
     seen: dict[int, None] = {}
@@ -69,7 +71,7 @@ def _cycle(edges: Sequence[Sequence[Edge]], names: Sequence[str], left: Sequence
         seen[at] = None
         at = next(edge.parent for edge in edges[at] if left[edge.parent])
     path = list(seen)
-    cycle = tuple(names[number] for number in [*path[path.index(at) :], at])
+    cycle = tuple(str(names[number]) for number in [*path[path.index(at) :], at])
     return GraphCycle(f"these runs wait for each other: {' waits for '.join(cycle)}", cycle=cycle)
 
 

@@ -149,6 +149,7 @@ class Claimer:
         self.number = 1
         self.received = 0
         self.paused = False
+        self.exact = False  # slots stand empty for a gang: nothing is claimed ahead that would take them
         self.runs_per_second = 0.0
 
     def poke(self, queue: str = "") -> None:
@@ -208,6 +209,8 @@ class Claimer:
     def _fitting(self) -> tuple[Want, ...]:
         under_way, queued, backlog = self._load()
         ahead = max(min(int(self.runs_per_second * CLAIM_AHEAD_SECONDS), CLAIM_RUNS_MAX - self._slots), 0)
+        if self.exact:
+            ahead = 0
         free = self._slots + ahead - under_way - queued
         if not self._hungry or free <= 0 or queued > ahead // 2:
             return ()

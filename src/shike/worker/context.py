@@ -13,8 +13,9 @@ from shike.attempts import pack_report
 from shike.bounds import LOG_LIVE_BYTES, RESULT_BYTES_MAX
 from shike.clock import to_datetime
 from shike.errors import TooLarge
-from shike.model import Run
+from shike.model import Run, Shard
 from shike.payload import to_json
+from shike.track.settle import options_of
 from shike.worker.notes import Notes
 
 
@@ -73,6 +74,11 @@ class Context:
     def moment(self) -> datetime | None:
         """The schedule's nominal instant, or None for a run that was submitted."""
         return to_datetime(self.run.moment) if self.run.schedule else None
+
+    @property
+    def shard(self) -> Shard:
+        """Which part of divided work this run is: `shard.index` of `shard.total`. A run that is the whole is 0 of 1."""
+        return (options_of(self.run.options).shard if self.run.options else None) or Shard(0, 1)
 
     @property
     def due_at(self) -> datetime:
@@ -135,11 +141,22 @@ def _clock_from(started_at: int) -> Callable[[], int]:
 
 _making = threading.Lock()
 running: ContextVar[Context] = ContextVar("shike_run")
+together: ContextVar[tuple[Context, ...]] = ContextVar("shike_runs", default=())
 
 
 def current() -> Context:
-    """The run that this code works on. Raises `LookupError` outside of a handler."""
+    """The run that this code works on. Raises `LookupError` outside of a handler, and in one that works on a batch."""
+    if together.get():
+        raise LookupError("several runs are under way here: currents() tells them, in the order of the batch")
     try:
         return running.get()
     except LookupError:
         raise LookupError("no run is under way here: current() is for code that a handler calls") from None
+
+
+def currents() -> tuple[Context, ...]:
+    """The runs that this code works on: those of a batch, in its order, or the one. `LookupError` outside of a handler.
+
+    What a batch has begun goes on when one of its runs is cancelled, or loses its lease: `lost` and `cancelled` tell.
+    """
+    return together.get() or (current(),)

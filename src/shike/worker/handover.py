@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -39,7 +39,7 @@ class Handover:
         self._unfit = unfit
         self._held: dict[int, Claimed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._known: OrderedDict[int, asyncio.Task[bytes]] = OrderedDict()  # results of parents, the latest used last
+        self._known: OrderedDict[int, asyncio.Task[dict[int, Ended]]] = OrderedDict()  # looks at parents
         self._outage = Outage(log, "reading results of parents")
 
     def __len__(self) -> int:
@@ -97,41 +97,51 @@ class Handover:
         origin = run.replay_of or run.id
         payload = codec.decode(run.args)
         distances = sorted(handover.wanted(payload, name))
-        results: dict[int, bytes] = {}
-        for start in range(0, len(distances), HANDOVER_READ_AT_ONCE):
-            part = distances[start : start + HANDOVER_READ_AT_ONCE]
-            found = await asyncio.gather(*[self._result(origin + (distance << BUCKET_BITS)) for distance in part])
-            results.update(zip(part, found, strict=True))
-        return replace(claimed, run=replace(run, args=codec.encode(handover.filled(payload, name, results))))
+        results = await self._results([origin + (distance << BUCKET_BITS) for distance in distances])
+        told = dict(zip(distances, results, strict=True))
+        return replace(claimed, run=replace(run, args=codec.encode(handover.filled(payload, name, told))))
 
-    async def _result(self, run_id: int) -> bytes:
-        """What a parent returned; of one without success nothing. Children that take the same wait for one look."""
-        looking = self._known.get(run_id)
-        if looking is None:
-            looking = asyncio.get_running_loop().create_task(self._look(run_id), name="shike:handover")
-            self._known[run_id] = looking
-            while len(self._known) > HANDOVER_KEPT:
-                self._known.popitem(last=False)
-        self._known.move_to_end(run_id)
-        try:
-            return await asyncio.shield(looking)
-        except ShikeError:
-            self._known.pop(run_id, None)
-            raise
+    async def _results(self, run_ids: Sequence[int]) -> list[bytes]:
+        """What these parents returned, in their order: nothing where one had no success. What was read before, or is
+        being read for another child, is not read again."""
+        looks = {run_id: self._known[run_id] for run_id in run_ids if run_id in self._known}
+        unknown = [run_id for run_id in run_ids if run_id not in looks]
+        for start in range(0, len(unknown), HANDOVER_READ_AT_ONCE):
+            part = unknown[start : start + HANDOVER_READ_AT_ONCE]
+            look = asyncio.get_running_loop().create_task(self._look(part), name="shike:handover")
+            looks.update(dict.fromkeys(part, look))
+        if len(looks) <= HANDOVER_KEPT:  # a join of many is one of a kind, and large
+            self._remember(looks)
+        found = {look: await asyncio.shield(look) for look in dict.fromkeys(looks.values())}
+        return [self._of(run_id, found[looks[run_id]].get(run_id)) for run_id in run_ids]
 
-    async def _look(self, run_id: int) -> bytes:
-        """Waits for a store that does not answer, for as long as anybody waits for the result."""
+    def _remember(self, looks: Mapping[int, asyncio.Task[dict[int, Ended]]]) -> None:
+        for run_id, look in looks.items():
+            self._known[run_id] = look
+            self._known.move_to_end(run_id)
+        while len(self._known) > HANDOVER_KEPT:
+            self._known.popitem(last=False)
+
+    async def _look(self, run_ids: list[int]) -> dict[int, Ended]:
+        """Waits for a store that does not answer, for as long as anybody waits for the results."""
         while True:
             try:
-                known = await self._store.ended(run_id)
+                found = await self._store.outcomes(run_ids)
             except StoreError as error:
                 pause = self._outage.pause(error)
                 if not self._held:
+                    self._forget(run_ids)
                     raise
                 await asyncio.sleep(pause)
                 continue
             self._outage.over()
-            return self._of(run_id, known)
+            if len(found) < len(run_ids):
+                self._forget([run_id for run_id in run_ids if run_id not in found])
+            return found
+
+    def _forget(self, run_ids: Iterable[int]) -> None:
+        for run_id in run_ids:
+            self._known.pop(run_id, None)
 
     def _of(self, run_id: int, known: Ended | None) -> bytes:
         if known is None:

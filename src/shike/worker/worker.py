@@ -30,12 +30,13 @@ from shike.worker import lines, serving
 from shike.worker.acks import AckBatcher
 from shike.worker.bouncer import Bouncer
 from shike.worker.claims import Claimer, QueueShare, tags_of
-from shike.worker.effects import with_effects
+from shike.worker.effects import Effects
 from shike.worker.executor import Pool
+from shike.worker.gangs import Gangs
 from shike.worker.gauge import Gauge
 from shike.worker.handover import Handover
 from shike.worker.quarantine import Quarantine, is_alone
-from shike.worker.slots import Slots
+from shike.worker.slots import NOTHING_KNOWN, Slots
 from shike.worker.starts import Starts
 from shike.worker.verdict import Stop
 
@@ -75,7 +76,7 @@ class Worker:
         self._known: frozenset[str] = frozenset()
         self._serving = (frozenset[str](), b"")  # the tasks that were told with the last beat, and how
         self._pools = dict(pools or {})
-        self._encode = (codec or Plain()).encode
+        self._with_effects = Effects(member, tasks, (codec or Plain()).encode)
         self._runs_max = runs_max
         self._settled = settled
         self._listeners: Mapping[str, object] = {} if listeners is None else listeners
@@ -95,9 +96,8 @@ class Worker:
         self.stale = 0
         self.exhausted = asyncio.Event()  # set when runs_max is reached
         self.slots = self._make_slots(slots, codec, traces)
-        self._handover = Handover(
-            store, codec, lambda runs, at, apart: self.slots.feed(runs, at, apart=apart), self._unfit
-        )
+        self._handover = Handover(store, codec, self._feed, self._unfit)
+        self._gangs = Gangs(store, lambda: member.identity, member.store_now, self._room, self._to_slots, self._ended)
         self._bouncer = Bouncer(store, codec, member.store_now, self._ended)
         self.acks = AckBatcher(
             store, lambda: member.identity, self._answered, lease_seconds=lease_seconds, delay_seconds=ack_delay_seconds
@@ -134,7 +134,7 @@ class Worker:
             slots=slots,
             tags=tags,
             weight=weight,
-            busy=lambda: self.slots.busy,
+            busy=lambda: self.slots.busy + len(self._gangs),
             done=lambda: self.slots.done,
             answer_seconds=lambda: self._member.answer_seconds,
         )
@@ -234,7 +234,22 @@ class Worker:
         self._queued_since = self._runtime.clock.monotonic()
         apart = batch.manner is Manner.APART
         runs = self._handover.keep_back(self._bouncer.let_in(batch.runs), batch.now, apart)
-        self.slots.feed(runs, batch.now, apart=apart, grants=grants)
+        self._feed(runs, batch.now, apart, grants)
+
+    def _feed(
+        self, runs: list[Claimed], granted_at: int, apart: bool, grants: Mapping[str, settle.Grant] = NOTHING_KNOWN
+    ) -> None:
+        """What has all that it takes may begin, but for members of gangs."""
+        self._to_slots(self._gangs.keep_back(runs, granted_at, apart), granted_at, apart, grants)
+
+    def _room(self) -> int:
+        """Slots that nobody works in, or is kept for a gang."""
+        return self.slots.size - self.slots.busy - len(self._gangs)
+
+    def _to_slots(
+        self, runs: list[Claimed], granted_at: int, apart: bool, grants: Mapping[str, settle.Grant] = NOTHING_KNOWN
+    ) -> None:
+        self.slots.feed(runs, granted_at, apart=apart, grants=grants)
 
     def _unfit(self, claimed: Claimed, reason: str) -> None:
         self._ended(claimed, settle.unfit(claimed, reason))
@@ -253,7 +268,8 @@ class Worker:
     def _not_begun(self) -> list[Claimed]:
         """Taken out of the queue, to be given back."""
         kept, self._kept = self._kept, None
-        return [*self.slots.take_back(), *self._handover.take_back(), *(kept.runs if kept is not None else ())]
+        held = [*self._handover.take_back(), *self._gangs.take_back()]
+        return [*self.slots.take_back(), *held, *(kept.runs if kept is not None else ())]
 
     def _ended(self, claimed: Claimed, ack: Ack | None) -> None:
         run = claimed.run
@@ -266,7 +282,7 @@ class Worker:
             if self._listeners or self.watched:
                 self.runs[run.id] = run
             if ack.state in TERMINAL:
-                ack = with_effects(ack, run, self._tasks.get(run.task), self._member.ids, self._encode)
+                ack = self._with_effects(ack, run)
             self.acks.add(ack)
         if self._runs_max and self.slots.done >= self._runs_max:
             self.claims.paused = True
@@ -312,7 +328,9 @@ class Worker:
         self.claims.room()
 
     def _load(self) -> tuple[int, int, int]:
-        under_way = len(self.slots.waiting) + max(len(self.acks) - ACKS_WAITING_MAX, 0)
+        reserved = len(self._gangs)
+        self.claims.exact = reserved > 0
+        under_way = len(self.slots.waiting) + reserved + max(len(self.acks) - ACKS_WAITING_MAX, 0)
         return under_way, len(self.slots.queued) + len(self._handover), self._backlog
 
     def _task_names(self) -> frozenset[str]:
@@ -349,7 +367,12 @@ class Worker:
     def _cancel(self, run_id: int) -> None:
         if self.slots.stop_run(run_id, Stop.CANCELLED, "cancelled by request"):
             return
-        claimed = self.slots.drop(run_id) or self._handover.drop(run_id) or self._drop_kept(run_id)
+        claimed = (
+            self.slots.drop(run_id)
+            or self._handover.drop(run_id)
+            or self._gangs.drop(run_id)
+            or self._drop_kept(run_id)
+        )
         if claimed is not None:
             self._ended(claimed, settle.withdrawn(claimed, "cancelled by request"))
 

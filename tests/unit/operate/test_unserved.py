@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from shike.app import Shike
 from shike.bounds import LOAD_BYTES_MAX
-from shike.model import Session
+from shike.model import Route, Session
 from shike.operate.doctor import Level, examine
 from shike.operate.queues import pause
 from shike.operate.unserved import unserved
@@ -105,3 +105,14 @@ def test_a_worker_tells_what_it_serves_in_any_store(tmp_path_factory: pytest.Tem
 
     (session,) = asyncio.run(serving())
     assert unpack(session.load) == Serving(queues=("default", "mail"), tasks=("mail",))
+
+
+def test_routed_runs_that_no_worker_may_have_are_named_with_what_they_need(app: Shike) -> None:
+    with harness(app, start=START) as time:
+        time.advance("2s")
+        handle = app.find_task("pay").options(route=Route(required=("gpu",))).submit()
+        time.advance("2s")
+        findings = time.run(examine(time.store, load()))
+        (words,) = [one.words for one in findings if one.what == "route"]
+        assert "pay: 1 run of queue default wait for a worker that has gpu" in words
+        assert f"shike explain {handle.id}" in words

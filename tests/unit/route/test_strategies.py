@@ -26,7 +26,7 @@ def chosen(made: Chooser, by: str, count: int, **named: object) -> list[int]:
 def test_all_strategies_of_the_requirement_are_there() -> None:
     assert set(names()) == {
         "any", "first", "last", "round_robin", "random", "consistent_hash", "least_recently_used",
-        "least_frequently_used", "fastest_heartbeat", "failover", "least_busy", "weighted_round_robin", "smart",
+        "least_frequently_used", "fastest_heartbeat", "failover", "least_busy", "weighted_round_robin", "smart", "even",
     }  # fmt: skip
 
 

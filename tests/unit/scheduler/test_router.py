@@ -13,6 +13,7 @@ import pytest
 from shike.lanes import hall_of, lane_of_worker
 from shike.model import Options, Route, State
 from shike.route.nouns import unpack
+from shike.scheduler import router
 from shike.scheduler.node import Node
 from shike.scheduler.router import MEMORY_ROW, SNAPSHOT_ROW
 from shike.session import Member
@@ -241,15 +242,17 @@ def test_what_a_strategy_remembers_goes_on_with_the_next_router() -> None:
     run(story)
 
 
-def test_snapshots_are_kept_in_a_ring() -> None:
+def test_snapshots_are_kept_in_a_ring(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(world: World) -> None:
         work_of(world)
         await node(world)
         await crew(world, 1)
+        monkeypatch.setattr(router, "HOUR_KEPT", 3)
         for _ in range(130):
             await routed(world, "first")
             await asyncio.sleep(1.0)
         assert len(await world.store.controls(SNAPSHOT_ROW)) == 120
+        assert len(await world.store.controls(router.HOUR_ROW)) == 3
 
     run(story)
 

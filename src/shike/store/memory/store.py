@@ -228,6 +228,11 @@ class MemoryStore:
         return self._tables.ended(run_id)
 
     @atomic
+    def outcomes(self, run_ids: Sequence[int]) -> dict[int, Ended]:
+        found = {run_id: self._tables.ended(run_id) for run_id in run_ids}
+        return {run_id: ended for run_id, ended in found.items() if ended is not None}
+
+    @atomic
     def find(self, run_id: int) -> Live | Ended | None:
         return reads.find(self._tables, run_id)
 

@@ -197,6 +197,9 @@ class Archive:
     async def find(self, run_id: int) -> Ended | None:
         return await (await self.store()).ended(run_id)
 
+    async def outcomes(self, run_ids: Sequence[int]) -> dict[int, Ended]:
+        return await (await self.store()).outcomes(run_ids)
+
     async def attempts(self, run_id: int) -> list[Attempt]:
         return await (await self.store()).attempts(run_id)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from shike.store.redis.sessions import now
 from shike.store.verbs import Retention
 
 RECEIPTS, KEYS, RECORDS, DEAD, ROWS, VERSIONS = range(6)  # what `purge.lua` counts
+CONTROLS_SCANNED: Final = 10_000  # fields that the server looks through in one step: more than there are
+GLOB_SIGNS: Final = re.compile(r"[*?\[\]\\]")
 PER_CALL: Final = 2_000  # rows that one script drops
 
 
@@ -40,12 +43,26 @@ def switched(key: str) -> str:
 
 
 async def controls(base: Base, prefix: str) -> list[Control]:
-    tag = base.tag(HOME)
-    fields = await base.server.command(tag, b"HGETALL", tag + b":controls")
-    rows = {key.decode(): raw for key, raw in zip(fields[::2], fields[1::2], strict=True)}
+    rows = {key.decode(): raw for key, raw in await _fields(base, prefix)}
     if MARKER_KEY.startswith(prefix) and (marker := await marker_words(base)):
         rows[MARKER_KEY] = eight(1) + marker
     return [read_control(key, rows[key]) for key in sorted(rows) if key.startswith(prefix)]
+
+
+async def _fields(base: Base, prefix: str) -> list[tuple[bytes, bytes]]:
+    """Only rows with such keys travel. A server that is asked for so many fields looks through all there are in one
+    step, as long as there are no more."""
+    tag = base.tag(HOME)
+    if not prefix:
+        fields = await base.server.command(tag, b"HGETALL", tag + b":controls")
+        return list(zip(fields[::2], fields[1::2], strict=True))
+    found, cursor, match = list[tuple[bytes, bytes]](), b"0", GLOB_SIGNS.sub(r"\\\g<0>", prefix) + "*"
+    while True:
+        words = b"HSCAN", tag + b":controls", cursor, b"MATCH", match, b"COUNT", CONTROLS_SCANNED
+        cursor, fields = await base.server.command(tag, *words)
+        found += zip(fields[::2], fields[1::2], strict=True)
+        if cursor == b"0":
+            return found
 
 
 async def marker_words(base: Base) -> bytes:

@@ -274,6 +274,12 @@ class RedisStore(Routed):
         found = await self.find(run_id)
         return found if isinstance(found, Ended) else None
 
+    async def outcomes(self, run_ids: Sequence[int]) -> dict[int, Ended]:
+        rows = await reads.look(await self._ready(), run_ids) if run_ids else []
+        found = {one.run.id: one for one in rows if isinstance(one, Ended)}
+        gone = [run_id for run_id, one in zip(run_ids, rows, strict=True) if one is None]
+        return found | await self._archive.outcomes(gone) if gone and self._archive is not None else found
+
     async def find(self, run_id: int) -> Live | Ended | None:
         found = await reads.find(await self._ready(), run_id)
         return await self._archive.find(run_id) if found is None and self._archive is not None else found

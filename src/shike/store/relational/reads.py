@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import compress, islice
 
 from shike.ids import virtual_bucket
@@ -48,6 +48,11 @@ def _token(run_id: int, leases: Iterable[Row]) -> int:
 async def ended(tx: Tx, run_id: int) -> Ended | None:
     rows = await tx.look("run_ended", run_id)
     return ended_of(rows[0]) if rows else None
+
+
+async def outcomes(tx: Tx, run_ids: Sequence[int]) -> dict[int, Ended]:
+    found = map(ended_of, await tx.look("runs_over", list(run_ids))) if run_ids else ()
+    return {one.run.id: one for one in found}
 
 
 async def find(tx: Tx, run_id: int) -> Live | Ended | None:
@@ -187,7 +192,7 @@ async def buckets(tx: Tx) -> list[Bucket]:
 
 
 async def controls(tx: Tx, prefix: str) -> list[Control]:
-    rows = await tx.look("controls")
+    rows = await tx.look("controls_of", prefix)
     found = [Control(key=key, value=value, version=version) for key, value, version in rows]
     return sorted((row for row in found if row.key.startswith(prefix)), key=lambda row: row.key)
 

@@ -216,6 +216,9 @@ class RelationalStore:
     async def ended(self, run_id: int) -> Ended | None:
         return await self._run.read(reads.ended, run_id)
 
+    async def outcomes(self, run_ids: Sequence[int]) -> dict[int, Ended]:
+        return await self._run.read(reads.outcomes, run_ids)
+
     async def find(self, run_id: int) -> Live | Ended | None:
         return await self._run.read(reads.find, run_id)
 

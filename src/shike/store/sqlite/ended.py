@@ -25,6 +25,16 @@ def find(tx: Tx, run_id: int) -> Ended | None:
     return ended_of(row) if row else None
 
 
+def found(tx: Tx, ids: Sequence[int]) -> dict[int, Ended]:
+    """Those of these runs that are over."""
+    wanted = listed(ids)
+    rows = list(tx.all("dead_found", wanted))
+    for day in days(tx):
+        if len(rows) < len(ids):
+            rows += tx.dated("history_found", day, wanted).fetchall()
+    return {one.run.id: one for one in map(ended_of, rows)}
+
+
 def any_of(tx: Tx, ids: Sequence[int]) -> bool:
     """Whether one of these runs is over. Ids grow, so mostly a look at the highest that ended is enough."""
     if tx.last_ended is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress, islice
 from operator import itemgetter
 
@@ -57,6 +57,10 @@ def leased(tx: Tx) -> dict[int, int]:
 
 def ended(tx: Tx, run_id: int) -> Ended | None:
     return over.find(tx, run_id)
+
+
+def outcomes(tx: Tx, run_ids: Sequence[int]) -> dict[int, Ended]:
+    return over.found(tx, run_ids)
 
 
 def find(tx: Tx, run_id: int) -> Live | Ended | None:

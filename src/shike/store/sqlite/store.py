@@ -311,6 +311,9 @@ class SQLiteStore(Routed, Carried):
     async def ended(self, run_id: int) -> Ended | None:
         return await self._read(reads.ended, run_id)
 
+    async def outcomes(self, run_ids: Sequence[int]) -> dict[int, Ended]:
+        return await self._read(reads.outcomes, run_ids)
+
     async def find(self, run_id: int) -> Live | Ended | None:
         return await self._read(reads.find, run_id)
 

@@ -13,6 +13,9 @@ delete c from {ns}_control c force index (primary) where c.`key` = $1;
 -- name: controls
 select `key`, value, version from {ns}_control;
 
+-- name: controls_of
+select `key`, value, version from {ns}_control where left(`key`, char_length($1)) = $1;
+
 -- name: purge_receipts
 delete from {ns}_lease where settled_at > 0 and settled_at < $1 order by settled_at limit $2;
 

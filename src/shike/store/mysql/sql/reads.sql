@@ -14,6 +14,13 @@ union all
 select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0
 from {ns}_history where id = $1;
 
+-- name: runs_over
+select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as
+from {ns}_dead where id in $1
+union all
+select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0
+from {ns}_history where id in $1;
+
 -- name: attempts_of
 -- The last one lies with the ended run.
 select body from (

@@ -31,6 +31,14 @@ select id, state, ended_at, attempts, token, session, reason, result, trace, bod
 -- name: dead_find
 select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as from {ns}_dead where id = ?;
 
+-- name: history_found
+select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0 from {ns}_history_{day}
+where id in (select value from json_each(?));
+
+-- name: dead_found
+select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as from {ns}_dead
+where id in (select value from json_each(?));
+
 -- name: history_last
 select max(id) from {ns}_history_{day};
 

@@ -8,7 +8,7 @@ insert or replace into {ns}_control (key, value, version) values (?, ?, ?);
 delete from {ns}_control where key = ?;
 
 -- name: controls
-select key, value, version from {ns}_control where key >= ? order by key;
+select key, value, version from {ns}_control where key >= ?1 and substr(key, 1, length(?1)) = ?1 order by key;
 
 -- name: purge_receipts
 delete from {ns}_lease where token in (
