@@ -139,6 +139,8 @@ def _until_claimed(
         yield _wait(asked, claimed, Cause.STORE, words, number)
     elif claimed - since < SHORT_MICROS:
         yield _wait(since, claimed, Cause.PICKED_UP, f"claimed within {seconds(claimed - since)}", number)
+    elif before is None and (gate := seen.known.run.gate) and seen.known.run.ties is None:
+        yield _wait(since, claimed, Cause.GATE, f"it waited for its permit at {gate}", number)
     else:
         yield _wait(since, claimed, Cause.UNKNOWN, "nobody asked for it, and nobody wrote down why", number)
 

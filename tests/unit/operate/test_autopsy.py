@@ -104,6 +104,11 @@ def test_the_overlap_gate_held_it_until_the_run_before_was_over() -> None:
     assert [point.at for point in told.points if point.step == "promoted"] == [DUE + 2 * S]
 
 
+def test_a_limit_held_it_back() -> None:
+    told = story(attempt(DUE + 2 * S), known=ended(replace(RUN, gate="limit/pay/7")))
+    assert told.why == "2.0 s late: it waited for its permit at limit/pay/7"
+
+
 def test_parents_and_a_person_held_it_back() -> None:
     run = replace(RUN, ties=Ties(256, 2, approval_seconds=60.0), gate="graph/approval")
     late = attempt(DUE + 8 * S, eligible_at=DUE + 8 * S)
