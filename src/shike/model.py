@@ -57,9 +57,7 @@ ALLOWED: Final[dict[State, frozenset[State]]] = {
         {State.SCHEDULED, State.ASSIGNED, State.RUNNING, State.CANCELLED, State.SKIPPED, State.DEAD}
     ),
     State.RUNNING: TERMINAL | {State.FAILED, State.SCHEDULED},
-    State.FAILED: frozenset(
-        {State.SCHEDULED, State.PENDING, State.ASSIGNED, State.RUNNING, State.DEAD, State.CANCELLED} | {State.SKIPPED}
-    ),
+    State.FAILED: TERMINAL - {State.SUCCESS} | {State.SCHEDULED, State.PENDING, State.ASSIGNED, State.RUNNING},
     State.SUCCESS: frozenset(),
     State.DEAD: frozenset(),
     State.CANCELLED: frozenset(),
