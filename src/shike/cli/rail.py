@@ -26,7 +26,9 @@ app = App(name="rail", help="Read a railway's timetable, search it, and sell its
 for name in ("hold", "wait", "order", "pay", "refund", "why"):
     app.command(f"shike.cli.rail_desk:{name}", name=name)
 app.command("shike.cli.rail_desk:open_", name="open")
+app.command("shike.cli.rail_disrupt:disrupt", name="disrupt")
 app.command("shike.cli.rail_sale:simulate", name="simulate")
+app.command("shike.cli.rail_serve:serve", name="serve")
 app.command("shike.cli.rail_journal:verify", name="verify")
 app.command("shike.cli.rail_journal:replay", name="replay")
 

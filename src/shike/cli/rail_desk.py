@@ -56,7 +56,7 @@ def open_(
     from shike.rail.counter import set_up
     from shike.rail.opening import opening, share_rules
 
-    clock = _clock(now)
+    clock = clock_of(now)
     begins = to_micros(when(opens_at, to_datetime(clock.wall())))
     timetable = read(feed).timetable
     departure = timetable.departure(train, service_day(day, timetable), run)
@@ -78,7 +78,7 @@ def open_(
         }
 
     set_up(file, Path(feed), currency)
-    told = _at(file, clock, work)
+    told = at_counter(file, clock, work)
     if json:
         output.as_json(told)
     else:
@@ -111,7 +111,7 @@ def hold(
     """Hold seats for 15 minutes. The same again gives the same."""
     from shike.rail.journey import Wish
 
-    clock = _clock(now)
+    clock = clock_of(now)
 
     async def work(counter: Counter) -> dict[str, Any]:
         day = counter.trade.timetable.by_key(departure).day
@@ -119,7 +119,7 @@ def hold(
         wish = Wish(departure, class_, origin, goal)
         return await _told(counter, await counter.desk.hold(order, [wish], people, seats=seat))
 
-    return _show(_at(file, clock, work), json)
+    return _show(at_counter(file, clock, work), json)
 
 
 def wait(
@@ -139,7 +139,7 @@ def wait(
     """Wait for seats to come free; they are then held for 15 minutes, to be paid for."""
     from shike.rail.journey import Wish
 
-    clock = _clock(now)
+    clock = clock_of(now)
     latest = to_micros(when(until, to_datetime(clock.wall())))
 
     async def work(counter: Counter) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def wait(
         await counter.ring_due()  # there may be seats
         return await _told(counter, await counter.books.get(order))
 
-    return _show(_at(file, clock, work), json)
+    return _show(at_counter(file, clock, work), json)
 
 
 def order(order: Name, /, *, file: File = FILE, now: Now = "now", json: AsJson = False) -> int:
@@ -159,7 +159,7 @@ def order(order: Name, /, *, file: File = FILE, now: Now = "now", json: AsJson =
     async def work(counter: Counter) -> dict[str, Any]:
         return await _told(counter, await counter.books.get(order))
 
-    return _show(_at(file, _clock(now), work), json)
+    return _show(at_counter(file, clock_of(now), work), json)
 
 
 def pay(order: Name, /, *, file: File = FILE, now: Now = "now", json: AsJson = False) -> int:
@@ -168,7 +168,7 @@ def pay(order: Name, /, *, file: File = FILE, now: Now = "now", json: AsJson = F
     async def work(counter: Counter) -> dict[str, Any]:
         return await _told(counter, await counter.pay(order))
 
-    return _show(_at(file, _clock(now), work), json)
+    return _show(at_counter(file, clock_of(now), work), json)
 
 
 def refund(
@@ -199,7 +199,7 @@ def refund(
         back = await counter.refund(order, part, indices)
         return {"tickets": indices, "back_cents": back, **await _told(counter, await counter.books.get(order))}
 
-    return _show(_at(file, _clock(now), work), json)
+    return _show(at_counter(file, clock_of(now), work), json)
 
 
 def why(
@@ -217,12 +217,12 @@ def why(
     """Tell what would become of a hold, and what else there is (exit code 1 where it would be refused)."""
     from shike.rail.asking import ask_why
 
-    clock = _clock(now)
+    clock = clock_of(now)
 
     async def work(counter: Counter) -> dict[str, Any]:
         return await ask_why(counter.trade, counter.seats, departure, class_, origin, goal, count, at=clock.wall())
 
-    told = _at(file, clock, work)
+    told = at_counter(file, clock, work)
     if json:
         output.as_json(told)
     else:
@@ -270,7 +270,7 @@ def _show(told: dict[str, Any], json: bool) -> int:
     return FINE
 
 
-def _at(file: Path, clock: Clock, work: Callable[[Counter], Awaitable[T]]) -> T:
+def at_counter(file: Path, clock: Clock, work: Callable[[Counter], Awaitable[T]]) -> T:
     """Do something at the counter; holds that are over go first."""
     from shike.rail.counter import open_counter
 
@@ -282,7 +282,8 @@ def _at(file: Path, clock: Clock, work: Callable[[Counter], Awaitable[T]]) -> T:
     return asyncio.run(go())
 
 
-def _clock(now: str) -> Clock:
+def clock_of(now: str) -> Clock:
+    """The system's, or one that stands still at the time that was given."""
     return SystemClock() if now == "now" else ManualClock(when(now))
 
 

@@ -56,7 +56,7 @@ class Counter:
         self.trade, self.journal, self.books, self.clock = trade, journal, books, clock
         self.seats = ClerkSeats(clerk)
         secret = secrets.token_bytes(SECRET_BYTES)  # of this gateway, which ends with this process
-        self._gateway = FakeGateway(secret)
+        self.gateway = FakeGateway(secret)
 
         async def later(_order: str, _at: int) -> None:
             """`ring_due` looks for it instead."""
@@ -66,19 +66,19 @@ class Counter:
             seats=self.seats,
             orders=books,
             rides=books,
-            gateway=self._gateway,
+            gateway=self.gateway,
             clock=clock,
             key=bytes.fromhex(key),
             secret=secret,
             later=later,
         )
 
-        self._waits = WaitingList(self.desk, books, Tail(journal))
+        self.waits = WaitingList(self.desk, books, Tail(journal))
 
     async def ring_due(self) -> int:
         """Do what timers would have done, and what a killed process left half done; how many holds are over."""
         count = 0
-        await self._waits.look()
+        await self.waits.look()
         async for order in all_orders(self.books):
             if order.to_do:
                 await self._know(order)
@@ -86,28 +86,33 @@ class Counter:
             if order.state in (OrderState.HELD, OrderState.WAITING) and order.expires_at <= self.clock.wall():
                 await self.desk.ring(order.id)
                 count += 1
-        await self._gateway.deliver(self.desk.hear)
-        await self._waits.look()  # what came free by this may have served somebody
+        await self.gateway.deliver(self.desk.hear)
+        await self.waits.look()  # what came free by this may have served somebody
         return count
 
     async def pay(self, order: str) -> Order:
         """In cash: the whole sum, at once. Raises `TradeRefused` for an order that is not held."""
         page = await self.desk.pay(order)
-        self._gateway.pay(page.rpartition("/")[2])
-        await self._gateway.deliver(self.desk.hear)
+        self.gateway.pay(page.rpartition("/")[2])
+        await self.gateway.deliver(self.desk.hear)
         return await self.books.get(order)
 
     async def refund(self, order: str, part: int, indices: list[int]) -> int:
         """Cents that are handed out. Raises `TradeRefused`, `BadOrder`."""
         await self._know(await self.books.get(order))
         back = await self.desk.refund(order, part, indices)
-        await self._gateway.deliver(self.desk.hear)
+        await self.gateway.deliver(self.desk.hear)
         return back
+
+    async def know_payments(self, departure: str) -> None:
+        """Tell the gateway of what was paid for a departure: it may all go back."""
+        for order in await self.books.orders_on(departure):
+            await self._know(await self.books.get(order))
 
     async def _know(self, order: Order) -> None:
         """The gateway of an earlier process is gone; this one is told what it had."""
         for payment in order.payments:
-            await self._gateway.open(payment)
+            await self.gateway.open(payment)
 
 
 async def all_orders(books: SQLiteBooks) -> AsyncIterator[Order]:
@@ -125,7 +130,7 @@ def set_up(file: Path, feed: Path, currency: str) -> None:
     if not known_tariffs(currency):
         raise BadOrder(f"there is no tariff in {currency[:10]!r}: write EUR or CNY")
     if beside.exists():
-        known = _setup(file)
+        known = setup_of(file)
         if (known.feed, known.currency) != (str(feed), currency):
             raise BadOrder(f"{file} sells {known.feed} in {known.currency} already: use another file for this")
         return
@@ -139,8 +144,8 @@ def set_up(file: Path, feed: Path, currency: str) -> None:
 @asynccontextmanager
 async def open_counter(file: Path, clock: Clock) -> AsyncIterator[Counter]:
     """Raises `BadOrder` for a file from which nothing was put on sale, `BadFeed` where its timetable is gone."""
-    setup = _setup(file)
-    trade = Trade(read_feed(Path(setup.feed)).timetable, known_trains(), known_tariffs(setup.currency), known_ladders())
+    setup = setup_of(file)
+    trade = trade_of(setup)
     url = url_of(file)
     async with AsyncExitStack() as stack:
         journal = open_journal(url)
@@ -149,6 +154,11 @@ async def open_counter(file: Path, clock: Clock) -> AsyncIterator[Counter]:
         stack.push_async_callback(clerk.close)
         books = await stack.enter_async_context(SQLiteBooks(url))
         yield Counter(trade, journal, clerk, books, clock, setup.key)
+
+
+def trade_of(setup: Setup) -> Trade:
+    """What is sold from a file. Raises `BadFeed` where its timetable is gone."""
+    return Trade(read_feed(Path(setup.feed)).timetable, known_trains(), known_tariffs(setup.currency), known_ladders())
 
 
 def url_of(file: Path) -> str:
@@ -160,7 +170,8 @@ def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.desk")
 
 
-def _setup(file: Path) -> Setup:
+def setup_of(file: Path) -> Setup:
+    """What lies beside a file. Raises `BadOrder` for one from which nothing was put on sale."""
     beside = _beside(file)
     try:
         return msgspec.json.decode(beside.read_bytes(), type=Setup)

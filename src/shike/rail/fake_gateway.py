@@ -16,11 +16,12 @@ Receiver = Callable[[Notice], Awaitable[object]]
 class FakeGateway:
     """Payments in memory. A payer's deeds are `pay` and `fail`; callbacks wait in `outgoing` until `deliver`.
 
-    `secret` signs the callbacks; there is none by default.
+    `secret` signs the callbacks; there is none by default. `pages` is where payers go, before a payment's name.
     """
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, pages: str = "https://pay.example/") -> None:
         self._secret = secret
+        self._pages = pages
         self._asked: dict[str, Payment] = {}
         self._closed: set[str] = set()
         self._paid: dict[str, Notice] = {}
@@ -30,7 +31,7 @@ class FakeGateway:
 
     async def open(self, payment: Payment) -> str:
         self._asked.setdefault(payment.id, payment)
-        return f"https://pay.example/{payment.id}"
+        return f"{self._pages}{payment.id}"
 
     async def close(self, payment: str) -> None:
         self._closed.add(payment)

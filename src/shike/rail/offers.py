@@ -3,6 +3,7 @@ ride of one train at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -37,6 +38,11 @@ async def offers(
 ) -> list[Offer]:
     """The trains from one place to another on a day, earliest first. Raises `UnknownStation`, `BadTrip`."""
     return [await _offer(trade, seats, leg, at, channel) for leg in trade.timetable.search(origin, goal, day)]
+
+
+async def offers_of(trade: Trade, seats: Seats, legs: Sequence[Leg], *, at: int, channel: str = ONLINE) -> list[Offer]:
+    """The same of rides that were found otherwise: those of a journey with a change."""
+    return [await _offer(trade, seats, leg, at, channel) for leg in legs]
 
 
 async def triangle(trade: Trade, seats: Seats, departure: Departure, class_: str) -> list[tuple[str, str, int, int]]:

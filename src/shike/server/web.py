@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Response
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 GUARDED = "shike_routes"  # what a handler of ours carries: the routes of the table that it stands for
 
 
-def application(app: Shike, *, table: Sequence[Route] = TABLE) -> Litestar:
-    """The server of an app: knows its tasks, and checks arguments against them."""
-    return build(Opening(app.client, app), table)
+def application(app: Shike, *, table: Sequence[Route] = TABLE, beside: Sequence[Router] = ()) -> Litestar:
+    """The server of an app: knows its tasks, and checks arguments against them. `beside`: routers with a table of their
+    own, such as the railway's."""
+    return build(Opening(app.client, app), table, beside)
 
 
 def of_client(client: Client, *, table: Sequence[Route] = TABLE) -> Litestar:
@@ -41,15 +42,15 @@ def of_client(client: Client, *, table: Sequence[Route] = TABLE) -> Litestar:
     return build(Opening(client), table)
 
 
-def build(opening: Opening, table: Sequence[Route] = TABLE) -> Litestar:
+def build(opening: Opening, table: Sequence[Route] = TABLE, beside: Sequence[Router] = ()) -> Litestar:
     """The application; raises `UnguardedRoute` rather than serving anything that the table does not guard."""
     door = Door(opening)
     by_path: dict[str, dict[str, Route]] = defaultdict(dict)
     for route in checked(table):
         by_path[route.path][route.verb] = route
     found = Litestar(
-        route_handlers=[_handler(door, path, verbs) for path, verbs in by_path.items()],
-        exception_handlers={HTTPException: _not_ours, Exception: _not_ours},
+        route_handlers=[*(_handler(door, path, verbs) for path, verbs in by_path.items()), *beside],
+        exception_handlers={HTTPException: not_ours, Exception: not_ours},
         openapi_config=None,
         logging_config=None,
         on_shutdown=[opening.close],
@@ -85,7 +86,7 @@ def _handler(door: Door, path: str, verbs: dict[str, Route]) -> HTTPRouteHandler
     return HTTPRouteHandler(typed, http_method=methods, status_code=200, opt={GUARDED: tuple(verbs)})(serve)
 
 
-def _not_ours(_: Any, error: Exception) -> Response[bytes]:
+def not_ours(_: Any, error: Exception) -> Response[bytes]:
     """What Litestar refuses by itself: a path that is not there."""
     status = getattr(error, "status_code", 500)
     problem = plain(status, "there is nothing at this path", "no-such-path") if status == 404 else unexpected()

@@ -1,0 +1,446 @@
+"""What is sent to the railway and what it answers: the types that read, write, and make the OpenAPI."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from msgspec import Struct, field
+
+# ---------------------------------------------------------------- what is sent
+
+
+class Sent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What nobody knows is refused."""
+
+
+class Traveller(Sent, frozen=True):
+    """One passenger: a name and a document, neither of which is kept."""
+
+    name: str
+    document: str
+    number: str
+    fare: str = "adult"
+
+
+class Ride(Sent, frozen=True):
+    """A ride on one train."""
+
+    train: str  # its departure: "ICE 948/2019-05-03/1"
+    origin: str = field(name="from")
+    goal: str = field(name="to")
+    class_: str = field(name="class", default="second")
+
+
+class NewOrder(Sent, frozen=True):
+    """Seats on one train, or on two of one journey; `seats`: window, aisle, … taken where there are such."""
+
+    trains: tuple[Ride, ...]
+    passengers: tuple[Traveller, ...]
+    seats: tuple[str, ...] = ()
+
+
+class NewWait(Sent, frozen=True):
+    """A place on the waiting list, until an instant at most."""
+
+    train: Ride
+    passengers: tuple[Traveller, ...]
+    until: datetime
+
+
+class Tickets(Sent, frozen=True):
+    """Tickets of one train of an order, counted from 0; none named: all that are good."""
+
+    train: int = 0
+    tickets: tuple[int, ...] = ()
+
+
+class Change(Sent, frozen=True):
+    """The ride that all good tickets of an order shall be changed into."""
+
+    train: Ride
+    seats: tuple[str, ...] = ()
+
+
+class Putting(Sent, frozen=True):
+    """A train that shall be put on sale; `opens_at` none: now."""
+
+    opens_at: datetime | None = None
+    online_permille: int = 1000
+
+
+class Note(Sent, frozen=True):
+    """Why."""
+
+    note: str = ""
+
+
+class Recomposing(Sent, frozen=True):
+    """The composition that a train has now."""
+
+    composition: str
+
+
+class NewRule(Sent, frozen=True):
+    """A quota of one class, between two stations of the train; for `board` and `alight` at `from` alone."""
+
+    kind: str
+    count: int
+    class_: str = field(name="class")
+    origin: str = field(name="from")
+    goal: str = field(name="to", default="")
+    measure: str = "thickness"
+
+
+class Prices(Sent, frozen=True):
+    """The bid price of each segment of a class, in cents; none: no longer."""
+
+    class_: str = field(name="class")
+    prices: tuple[int, ...] = ()
+
+
+# ---------------------------------------------------------------- what is asked
+
+
+class Typed(Sent, frozen=True):
+    """What somebody types for a station."""
+
+    text: str
+
+
+class Wanted(Sent, frozen=True):
+    """A day's journeys from one place to another."""
+
+    origin: str = field(name="from")
+    goal: str = field(name="to")
+    day: date = field(name="date")
+    passengers: int = 1
+    change: bool = False
+
+
+class OfClass(Sent, frozen=True):
+    """One class of a train; the first it has where none is named."""
+
+    class_: str = field(name="class", default="")
+
+
+class OfSection(Sent, frozen=True):
+    """One class between two stations of a train."""
+
+    origin: str = field(name="from", default="")
+    goal: str = field(name="to", default="")
+    class_: str = field(name="class", default="")
+    count: int = 1
+
+
+class OfDay(Sent, frozen=True):
+    """A service day; none: the first with trains on sale."""
+
+    day: date | None = field(name="date", default=None)
+
+
+class Forecasting(Sent, frozen=True):
+    """What to advise for: so much demand at the busiest segment, of the class's seats."""
+
+    class_: str = field(name="class", default="")
+    load: float = 1.4
+
+
+# ---------------------------------------------------------------- what is answered
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """An answer."""
+
+
+class Instead(Told, frozen=True, omit_defaults=True):
+    """What could be had: so many, in that class, on that section; `changes`: with another seat from there on."""
+
+    class_: str = field(name="class")
+    origin: str = field(name="from")
+    goal: str = field(name="to")
+    count: int
+    changes: tuple[str, ...] = ()
+
+
+class StationFacts(Told, frozen=True):
+    id: str
+    name: str
+
+
+class StationList(Told, frozen=True):
+    stations: list[StationFacts]
+
+
+class ClassFacts(Told, frozen=True):
+    """`left` is exact, or with `plenty` the least that is left."""
+
+    class_: str = field(name="class")
+    left: int
+    plenty: bool
+    price_cents: int
+
+
+class RideFacts(Told, frozen=True, omit_defaults=True):
+    """One ride; without classes nothing of it is sold."""
+
+    train: str
+    name: str
+    origin: str = field(name="from")
+    goal: str = field(name="to")
+    departs_at: datetime
+    arrives_at: datetime
+    stops: list[str]
+    classes: list[ClassFacts]
+    opens_at: datetime | None = None
+
+
+class Journey(Told, frozen=True):
+    """One ride, or two with a change between them."""
+
+    rides: list[RideFacts]
+    change_seconds: int = 0
+
+
+class Journeys(Told, frozen=True):
+    currency: str
+    zone: str
+    journeys: list[Journey]
+
+
+class CallFacts(Told, frozen=True, omit_defaults=True):
+    station: str
+    arrives_at: datetime | None = None
+    departs_at: datetime | None = None
+
+
+class PoolFacts(Told, frozen=True):
+    class_: str = field(name="class")
+    seats: int
+
+
+class TrainFacts(Told, frozen=True, omit_defaults=True):
+    train: str
+    state: str  # on_sale, not_on_sale, cancelled
+    calls: list[CallFacts]
+    classes: list[PoolFacts]
+    opens_at: datetime | None = None
+    version: int = 0
+
+
+class PairFacts(Told, frozen=True):
+    """What is left from one call to another, within all rules; `left` as in a class of a ride."""
+
+    origin: int = field(name="from")
+    goal: int = field(name="to")
+    left: int
+    plenty: bool
+    price_cents: int
+
+
+class Availability(Told, frozen=True):
+    """All pairs of calls of one class, by their positions in `calls`."""
+
+    train: str
+    class_: str = field(name="class")
+    version: int
+    as_of: datetime
+    currency: str
+    calls: list[str]
+    pairs: list[PairFacts]
+
+
+class SeatFacts(Told, frozen=True):
+    """`taken` has a sign for each segment: 1 taken, 0 free."""
+
+    name: str
+    car: str
+    row: str
+    attributes: tuple[str, ...]
+    taken: str
+
+
+class SeatMap(Told, frozen=True):
+    train: str
+    class_: str = field(name="class")
+    version: int
+    calls: list[str]
+    seats: list[SeatFacts]
+
+
+class Why(Told, frozen=True, omit_defaults=True):
+    """What a hold would come to now."""
+
+    train: str
+    class_: str = field(name="class")
+    left: int
+    refused: str = ""
+    reason: str = ""
+    rule: str = ""
+    instead: tuple[Instead, ...] = ()
+
+
+class SessionFacts(Told, frozen=True):
+    """`token` may be sent as `Authorization: Bearer`; browsers have it in a cookie."""
+
+    token: str
+
+
+class TicketFacts(Told, frozen=True):
+    number: int
+    fare: str
+    price_cents: int
+    state: str
+
+
+class PartFacts(Told, frozen=True):
+    train: str
+    class_: str = field(name="class")
+    origin: str = field(name="from")
+    goal: str = field(name="to")
+    departs_at: datetime
+    arrives_at: datetime
+    seats: list[str]
+    tickets: list[TicketFacts]
+
+
+class OrderFacts(Told, frozen=True, omit_defaults=True):
+    """An order as its passenger sees it. `until`: held or waiting so long."""
+
+    order: str
+    state: str
+    trains: list[PartFacts]
+    costs_cents: int
+    currency: str
+    until: datetime | None = None
+    in_front: int | None = None  # so many wait before it on the same train
+    paid_cents: int = 0
+    back_cents: int = 0  # gone back, or on its way
+    changing: str = ""
+    replaces: str = ""
+
+
+class OrderList(Told, frozen=True):
+    orders: list[OrderFacts]
+
+
+class PayAt(Told, frozen=True):
+    """Where the payer goes to pay."""
+
+    page: str
+    costs_cents: int
+    currency: str
+
+
+class RefundQuote(Told, frozen=True):
+    order: str
+    kept_cents: int
+    back_cents: int
+    currency: str
+
+
+class ChangeFacts(Told, frozen=True):
+    """The whole account of a change: one of the two last is 0, or both."""
+
+    order: str
+    fee_cents: int
+    to_pay_cents: int
+    to_get_cents: int
+    currency: str
+
+
+class Heard(Told, frozen=True):
+    heard: str
+
+
+class DepartureFacts(Told, frozen=True):
+    train: str
+    origin: str = field(name="from")
+    goal: str = field(name="to")
+    departs_at: datetime
+    state: str
+    sold_percent: int
+    refused: int
+
+
+class Departures(Told, frozen=True):
+    day: date
+    departures: list[DepartureFacts]
+
+
+class RuleFacts(Told, frozen=True, omit_defaults=True):
+    name: str
+    kind: str
+    count: int
+    origin: str = field(name="from")
+    goal: str = field(name="to", default="")
+    measure: str = ""
+    classes: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+
+
+class Rules(Told, frozen=True):
+    train: str
+    rules: list[RuleFacts]
+    prices: dict[str, tuple[int, ...]]
+
+
+class TakeFacts(Told, frozen=True):
+    """One seat from one call to another: held or sold; `blocked` ones are nobody's."""
+
+    seat: int
+    start: int = field(name="from")
+    end: int = field(name="to")
+    state: str
+
+
+class Heat(Told, frozen=True):
+    """Each seat along the line; `takes` name seats by their number in `seats`, positions by `calls`."""
+
+    train: str
+    class_: str = field(name="class")
+    version: int
+    calls: list[str]
+    seats: list[str]
+    taken: list[int]  # of each segment
+    takes: list[TakeFacts]
+
+
+class RefusalFacts(Told, frozen=True):
+    """Since this process began; refusals are written nowhere."""
+
+    train: str
+    by_reason: dict[str, int]
+    by_section: list[dict[str, Any]]
+
+
+class PlayedFacts(Told, frozen=True):
+    """One crowd, sold to by one policy."""
+
+    policy: str
+    revenue_cents: int
+    percent: float  # of the best possible, with the whole demand known
+    tickets: int
+    refused: dict[str, int]
+
+
+class Advised(Told, frozen=True):
+    """For a forecast: what would be earned before and after, on a copy of the ledger."""
+
+    train: str
+    class_: str = field(name="class")
+    load: float
+    best_cents: int
+    played: list[PlayedFacts]
+    prices: tuple[int, ...]
+    rules: list[RuleFacts]
+
+
+class Lost(Told, frozen=True):
+    """The orders that lost seats; what was paid for them goes back."""
+
+    orders: list[str]
+
+
+class Ok(Told, frozen=True):
+    done: bool = True
