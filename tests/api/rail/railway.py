@@ -112,7 +112,7 @@ def ride(way: str = "A D", train: str = K1) -> dict[str, Any]:
 
 
 def person(number: str) -> dict[str, Any]:
-    return {"name": "Ada Lovelace", "document": "passport", "number": f"X0{number}"}
+    return {"name": "Ada Lovelace", "document": "passport", "number": f"X00000{number}"[-12:]}
 
 
 def at(train: str, rest: str) -> str:

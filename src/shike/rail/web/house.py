@@ -83,7 +83,12 @@ class House:
         self.sessions = Sessions(key, clock, entropy)
         self.refusals = Refusals()
         self.zone = ZoneInfo(trade.timetable.zone_name)
+        self._entropy = entropy
         self._settle = settle
+
+    def deed(self, what: str) -> str:
+        """The id of a command that staff give: each is done once, and none is another's repetition."""
+        return f"{what}/{self._entropy.token_hex(8)}"
 
     def departure(self, key: str) -> Departure:
         """Raises `UnknownTrain`."""

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from shike.clock import to_datetime, to_micros
-from shike.errors import BadField, BadTrip, TradeRefused, UnknownTrain
+from shike.errors import BadField, BadTrip, NotFound, TradeRefused, UnknownTrain
 from shike.rail.journey import refused
 from shike.rail.model import Departure
 from shike.rail.opening import ONLINE, WHOLE_PERMILLE, opening
@@ -23,7 +23,7 @@ from shike.rail.web.routes import API, TRAIN, Logged, Route, Rule
 from shike.rail.web.searching import opened, sold_percent, state_of
 from shike.reserve import commands
 from shike.reserve.events import AnyEvent
-from shike.reserve.model import NOWHERE, Measure, Refusal, RuleKind
+from shike.reserve.model import NOWHERE, Measure, Reason, Refusal, RuleKind
 from shike.reserve.model import Rule as Quota
 from shike.reserve.pools import bits
 from shike.reserve.state import State
@@ -182,7 +182,7 @@ async def set_rule(ask: Ask[shapes.NewRule, Nothing]) -> shapes.Rules:
     end = _position(state, wanted.goal) if kind in (RuleKind.MAX, RuleKind.MIN) else NOWHERE
     quota = Quota(ask.path["rule"], kind, wanted.count, start, end, measure, (name,))
     now = house.clock.wall()
-    _done(departure, await house.seats.ask(departure.key, commands.SetRule(f"rule/{quota.name}/{now}", now, quota)))
+    _done(departure, await house.seats.ask(departure.key, commands.SetRule(house.deed("rule"), now, quota)))
     ask.after = {"train": departure.key, "rule": quota.name, "count": quota.count}
     return await rules_of(house, departure.key)
 
@@ -192,7 +192,7 @@ async def drop_rule(ask: Ask[None, Nothing]) -> shapes.Rules:
     house, now = ask.house, ask.house.clock.wall()
     departure, _, _ = await opened(house, ask.departure, "")
     name = ask.path["rule"]
-    _done(departure, await house.seats.ask(departure.key, commands.DropRule(f"drop/{name}/{now}", now, name)))
+    _done(departure, await house.seats.ask(departure.key, commands.DropRule(house.deed("drop"), now, name)))
     ask.after = {"train": departure.key, "dropped": name}
     await house.settle()
     return await rules_of(house, departure.key)
@@ -202,7 +202,7 @@ async def set_prices(ask: Ask[shapes.Prices, Nothing]) -> shapes.Rules:
     """Bid prices: who offers less than their sum is refused."""
     house, now = ask.house, ask.house.clock.wall()
     departure, _, name = await opened(house, ask.departure, ask.body.class_)
-    command = commands.SetPrices(f"prices/{name}/{now}", now, name, ask.body.prices)
+    command = commands.SetPrices(house.deed("prices"), now, name, ask.body.prices)
     _done(departure, await house.seats.ask(departure.key, command))
     ask.after = {"train": departure.key, "class": name, "prices": list(ask.body.prices)}
     await house.settle()
@@ -276,7 +276,9 @@ def _position(state: State, name: str) -> int:
 
 
 def _done(departure: Departure, answer: AnyEvent | Refusal) -> None:
-    """Raises `TradeRefused` for what the ledger did not do."""
+    """Raises `NotFound` for what is not there, `TradeRefused` for what the ledger did not do."""
+    if isinstance(answer, Refusal) and answer.reason is Reason.UNKNOWN:
+        raise NotFound(f"{departure.key} has nothing of that name")
     if isinstance(answer, Refusal):
         part = Part(departure.key, 0, "", 0, 0, 0, 0, departure.day, ())
         error = refused(part, answer)

@@ -67,7 +67,11 @@ class _Words:
         self._english = _words()["en"]
 
     def __call__(self, name: str, **facts: object) -> str:
-        return self._words.get(name, self._english.get(name, name.replace("_", " "))).format(**facts)
+        return self.raw(name).format(**facts)
+
+    def raw(self, name: str) -> str:
+        """Words whose facts a script fills in."""
+        return self._words.get(name, self._english.get(name, name.replace("_", " ")))
 
 
 @cache

@@ -60,7 +60,7 @@ async def open_house(
     setup = setup_of(file)
     trade, url = trade_of(setup), url_of(file)
     shift = clock.shift if isinstance(clock, ShiftedClock) else 0
-    app = Shike(url, name="rail")
+    app = Shike(f"{url}?shared=yes", name="rail")  # its tables stand beside those of the ledgers
     async with AsyncExitStack() as stack:
         journal = open_journal(url)
         clerk = await stack.enter_async_context(Clerk(journal))
