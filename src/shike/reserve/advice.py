@@ -39,7 +39,7 @@ def advise(state: State, pool: str, demand: Mapping[Section, float], fares: Mapp
         best.value,
         _evenly(units, demand, fares),
         tuple(round(price) for price in best.prices),
-        _rules(state.origin, pool, demand, best.sold, fares, best.prices),
+        _rules(state, pool, demand, best.sold, fares, best.prices),
     )
 
 
@@ -63,14 +63,15 @@ def _evenly(units: list[int], demand: Mapping[Section, float], fares: Mapping[Se
 
 
 def _rules(
-    origin: int,
+    state: State,
     pool: str,
     demand: Mapping[Section, float],
     sold: Mapping[Section, float],
     fares: Mapping[Section, int],
     prices: tuple[float, ...],
 ) -> tuple[Rule, ...]:
-    """Those sections first where a refusal is worth the most."""
+    """Those sections first where a refusal is worth the most. A rule counts what was sold before it, too."""
+    origin = state.origin
     worth: list[tuple[float, Section]] = []
     for section, wanted in demand.items():
         refused = wanted - sold.get(section, 0.0)
@@ -79,8 +80,9 @@ def _rules(
             worth.append((gain, section))
     rules = []
     for _, (start, end) in sorted(worth, reverse=True)[:RULES]:
-        inside = sum(count for (first, last), count in sold.items() if start <= first and last <= end)
-        name = f"advice {pool} {start + origin}-{end + origin}"
         at = (start + origin, end + origin)
+        inside = sum(count for (first, last), count in sold.items() if start <= first and last <= end)
+        inside += sum(order.count for order in state.live_orders(pool) if at[0] <= order.start and order.end <= at[1])
+        name = f"advice {pool} {at[0]}-{at[1]}"
         rules.append(Rule(name, RuleKind.MAX, round(inside), *at, Measure.TICKETS, (pool,)))
     return tuple(rules)

@@ -89,3 +89,13 @@ def test_advice_earns_more_than_first_come_first_served_where_long_sections_pay(
 def test_a_demand_outside_of_the_line_is_refused() -> None:
     with pytest.raises(BadCommand):
         optimum([1, 1], {(1, 3): 1.0}, {(1, 3): 1})
+
+
+def test_an_advised_rule_leaves_room_for_what_was_sold_before_it() -> None:
+    ledger = opened(pool(size=10), segments=3)
+    for _ in range(4):
+        assert isinstance(hold(ledger, 0, 1), events.Held)
+    demand = {(0, 1): 20.0, (1, 2): 20.0, (2, 3): 20.0, (0, 3): 10.0}
+    fares = {(0, 1): 10, (1, 2): 10, (2, 3): 10, (0, 3): 45}
+    rules = {(rule.start, rule.end): rule.count for rule in advise(ledger.state, "seat", demand, fares).rules}
+    assert rules[0, 1] == 4
