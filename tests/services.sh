@@ -16,6 +16,7 @@ missing mosquitto && packages+=(mosquitto)
 missing faketime && packages+=(faketime)
 missing pgbouncer && packages+=(pgbouncer)
 missing openssl && packages+=(openssl)
+missing chromium && packages+=(chromium) # for the console's tests
 if [ ${#packages[@]} -gt 0 ]; then
     echo "installing ${packages[*]} …"
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null

@@ -1,0 +1,1 @@
+"""The railway's pages in a real browser."""
