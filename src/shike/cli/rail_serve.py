@@ -31,6 +31,9 @@ def serve(
         bool, Parameter(help="Let strangers look and buy, also beyond this machine.", negative="")
     ] = False,
     sell: Annotated[str, Parameter(help="Put all trains of this service day on sale: 2019-05-03.")] = "",
+    spread: Annotated[
+        str, Parameter(help="A Redis through which several such processes share the trains: redis://localhost:6379/0.")
+    ] = "",
     currency: Annotated[str, Parameter(help="Of the tariff.")] = "EUR",
     now: Now = "now",
 ) -> int:
@@ -50,11 +53,13 @@ def serve(
         from shike.rail.counter import set_up
 
         set_up(file, Path(feed), currency)
-    asyncio.run(_serve(file, clock, host, port, public, day))
+    asyncio.run(_serve(file, clock, host, port, public, day, spread))
     return FINE
 
 
-async def _serve(file: Path, clock: SystemClock, host: str, port: int, public: bool, day: date | None) -> None:
+async def _serve(
+    file: Path, clock: SystemClock, host: str, port: int, public: bool, day: date | None, spread: str
+) -> None:
     from shike.cli.logs import start_logging
     from shike.ending import stop_on_signals
     from shike.rail.web.building import application
@@ -64,7 +69,7 @@ async def _serve(file: Path, clock: SystemClock, host: str, port: int, public: b
     start_logging("info", as_json=False)
     stopped = asyncio.Event()
     stop_on_signals(stopped)
-    async with open_house(file, clock, host=host, is_public=public, sell=day) as house:
+    async with open_house(file, clock, host=host, is_public=public, sell=day, spread=spread) as house:
         key = await first_key((await house.opening.desk()).keys, host)
         front = Front(application(house), bound(host, port), house.opening.close)
         front.start()

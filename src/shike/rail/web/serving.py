@@ -18,10 +18,11 @@ from typing import Final
 from shike.app import Shike
 from shike.clock import ShiftedClock, SystemClock
 from shike.errors import ShikeError
+from shike.ids import SystemEntropy
 from shike.rail.counter import SECRET_BYTES, setup_of, trade_of, url_of
 from shike.rail.desk import Desk
 from shike.rail.fake_gateway import FakeGateway
-from shike.rail.seats import ClerkSeats
+from shike.rail.seats import ClerkSeats, Seats
 from shike.rail.selling import Openings, Selling
 from shike.rail.sqlite_books import SQLiteBooks
 from shike.rail.tail import Tail
@@ -30,11 +31,19 @@ from shike.rail.web.house import House
 from shike.rail.web.routes import ROOT
 from shike.reserve.clerk import Clerk
 from shike.reserve.journal import open_journal
+from shike.reserve.journal.base import Journal
+from shike.reserve.spread.bounds import PARTS
+from shike.reserve.spread.owners import Owners
+from shike.reserve.spread.redis_post import RedisPost
+from shike.reserve.spread.spread import Spread
+from shike.runtime import Runtime
 from shike.server.opening import Opening
 from shike.server.serving import is_loopback
+from shike.store.opening import open_store
 
 log = logging.getLogger("shike.rail")
 
+OWNERS: Final = "rail_owners"  # what their store is called
 SETTLE_SECONDS: Final = 1.0  # between two looks at what the gateway and the waiting lists have to tell
 
 
@@ -53,10 +62,17 @@ class Till(FakeGateway):
 
 @asynccontextmanager
 async def open_house(
-    file: Path, clock: SystemClock | ShiftedClock, *, host: str, is_public: bool = False, sell: date | None = None
+    file: Path,
+    clock: SystemClock | ShiftedClock,
+    *,
+    host: str,
+    is_public: bool = False,
+    sell: date | None = None,
+    spread: str = "",
 ) -> AsyncIterator[House]:
-    """Everything open and running, until the block ends. `sell`: put all trains of that day on sale. Raises `BadOrder`
-    for a file from which nothing was put on sale, `BadFeed` where its timetable is gone."""
+    """Everything open and running, until the block ends. `sell`: put all trains of that day on sale. `spread`: a Redis
+    through which several such processes share the ledgers of the file. Raises `BadOrder` for a file from which nothing
+    was put on sale, `BadFeed` where its timetable is gone."""
     setup = setup_of(file)
     trade, url = trade_of(setup), url_of(file)
     shift = clock.shift if isinstance(clock, ShiftedClock) else 0
@@ -67,7 +83,8 @@ async def open_house(
         stack.push_async_callback(journal.close)
         stack.push_async_callback(clerk.close)
         books = await stack.enter_async_context(SQLiteBooks(url))
-        seats, secret = ClerkSeats(clerk), secrets.token_bytes(SECRET_BYTES)
+        seats: Seats = await stack.enter_async_context(_spread(spread, clerk, journal)) if spread else ClerkSeats(clerk)
+        secret = secrets.token_bytes(SECRET_BYTES)
         gateway = Till(secret, books)
         selling = Selling(app, trade, seats, Openings())
 
@@ -96,6 +113,26 @@ async def open_house(
             await asyncio.wait([settling])
             await house.opening.close()
             await app.client.close()
+
+
+@asynccontextmanager
+async def _spread(url: str, clerk: Clerk, journal: Journal) -> AsyncIterator[Seats]:
+    """The ledgers, each with one writer among all processes that say the same URL."""
+    runtime = Runtime(SystemClock(), SystemEntropy())
+    separator = "&" if "?" in url else "?"
+    where = f"{url}{separator}virtual_buckets={PARTS}"
+    store, post = open_store(where, namespace=OWNERS, clock=runtime.clock), RedisPost(url, OWNERS)
+    await store.open()
+    await post.open()
+    owners = Owners(store, runtime)
+    await owners.start()
+    try:
+        async with Spread(owners, clerk, journal, post, reply=owners.identity) as seats:
+            yield seats
+    finally:
+        await owners.stop()
+        await post.close()
+        await store.close()
 
 
 async def _settle(house: House) -> None:
