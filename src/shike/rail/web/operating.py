@@ -329,6 +329,6 @@ ROUTES = (
     ),
     _staff(
         "POST", f"{TRAIN}/composition", recompose, "The train has other carriages.", body=shapes.Recomposing,
-        answer=shapes.Lost, example={"composition": "ice-t"},
+        answer=shapes.Lost, example={"composition": "de-ice"},
     ),
 )  # fmt: skip
