@@ -26,6 +26,8 @@ REFUNDS: Final = 0.05  # of those who have paid
 WAITS: Final = 0.5  # of those who get nothing
 WAIT_PAID: Final = 0.6  # of those who wait
 WAIT_SECONDS: Final = 5400.0
+ONWARD: Final = 0.06  # of the buyers want two trains, both or none
+CHANGES: Final = 0.04  # of those with tickets of one train change them into another
 
 
 class Manner(StrEnum):
@@ -70,6 +72,9 @@ class Buyer(Struct, frozen=True):
     refund_seconds: float  # 0: never
     waits: bool
     waits_paid: bool
+    onward: Ride | None = None  # the second train of a journey: without it the first is not wanted either
+    change: Ride | None = None  # what the tickets are changed into, …
+    change_seconds: float = 0.0  # … so long after they were paid for
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -79,7 +84,7 @@ class Buyer(Struct, frozen=True):
 
 def crowd(trains: Sequence[Train], buyers: int, seed: int) -> Iterator[Buyer]:
     """So many buyers, always the same for a seed."""
-    rng = Random(seed)
+    rng, more = Random(seed), Random(f"{seed}/more")
     wanted = list(trains)
     rng.shuffle(wanted)
     weights = list(accumulate(1 / place for place in range(1, len(wanted) + 1)))
@@ -96,6 +101,7 @@ def crowd(trains: Sequence[Train], buyers: int, seed: int) -> Iterator[Buyer]:
             rng.uniform(60, HOUR_SECONDS) if rng.random() < REFUNDS else 0.0,
             rng.random() < WAITS,
             rng.random() < WAIT_PAID,
+            *_more(more, trains, rides[0]),
         )
 
 
@@ -103,6 +109,14 @@ def _ride(rng: Random, train: Train) -> Ride:
     wishes = ("first", "second") if rng.random() < FIRST_CLASS else ("second", "first")
     class_ = next((wish for wish in wishes if wish in train.classes), train.classes[0])
     return Ride(train.ledger, class_, *rng.choice(train.sections))
+
+
+def _more(rng: Random, trains: Sequence[Train], first: Ride) -> tuple[Ride | None, Ride | None, float]:
+    """A second train for some, another train for others; drawn apart, so that the crowd stays what it was."""
+    luck, other = rng.random(), _ride(rng, rng.choice(trains))
+    if other.ledger == first.ledger or luck >= ONWARD + CHANGES:
+        return None, None, 0.0
+    return (other, None, 0.0) if luck < ONWARD else (None, other, rng.uniform(60, HOUR_SECONDS))
 
 
 def _comes(rng: Random) -> float:

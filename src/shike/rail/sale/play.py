@@ -29,6 +29,7 @@ RING_LATE_SECONDS: Final = 5  # timers of holds ring up to so late
 SHORT: Final = frozenset({Reason.FULL, Reason.FRAGMENTED, Reason.QUOTA, Reason.WISH})
 
 Say = Callable[[str], None]
+Take = tuple[str, int]  # an order of a ledger
 Price = Callable[[Ride, int], int]  # of a ride for so many, in cents
 
 
@@ -38,23 +39,36 @@ class Does(StrEnum):
     HOLD = "hold"
     PAY = "pay"
     PAY_AGAIN = "pay_again"
+    RELEASE = "release"
     EXPIRE = "expire"  # the timer of a hold does
     REFUND = "refund"
     JOIN = "join"
     LAPSE = "lapse"  # the timer of a wait does
 
 
+class Part(StrEnum):
+    """Which of a buyer's trains it is about."""
+
+    FIRST = ""
+    ONWARD = "/onward"  # the second of a journey of two
+    CHANGE = "/change"  # what the tickets of the first are changed into
+
+
 class Visit(Struct, eq=False):
-    """What has become of one buyer so far."""
+    """What has become of one buyer so far, on one train."""
 
     buyer: Buyer
     tries: int = 0
     order: int = 0
     wait: int = 0
+    part: Part = Part.FIRST
+    first: Visit | None = None  # the visit that this one is for
+    onward: Visit | None = None
 
     @property
     def ride(self) -> Ride:
-        return self.buyer.rides[self.tries]
+        other = {Part.ONWARD: self.buyer.onward, Part.CHANGE: self.buyer.change}.get(self.part)
+        return other or self.buyer.rides[self.tries]
 
 
 class Deed(NamedTuple):
@@ -75,6 +89,8 @@ class Tally:
         self.seconds: defaultdict[str, Counter[int]] = defaultdict(Counter)
         self.kills: list[int] = []  # the seconds in which the writer was killed
         self.told: defaultdict[str, dict[str, events.AnyEvent]] = defaultdict(dict)  # ledger → command → event
+        self.both: list[tuple[Take, Take]] = []  # of journeys: both are paid for in the end, or neither
+        self.one: list[tuple[Take, Take]] = []  # of changes: never both
 
     def note(self, what: str, second: int, count: int = 1) -> None:
         self.counts[what] += count
@@ -132,13 +148,13 @@ class Sale:
                 self._pay_told(deed, answer)
             case Does.JOIN:
                 self._join_told(deed, answer)
-            case Does.EXPIRE | Does.REFUND | Does.LAPSE:
+            case Does.RELEASE | Does.EXPIRE | Does.REFUND | Does.LAPSE:
                 self._end_told(deed, answer)
 
     def _command(self, deed: Deed) -> commands.AnyCommand:
         visit, at = deed.visit, deed.at
         buyer, ride = visit.buyer, visit.ride
-        id = f"{buyer.number}/{visit.tries}/{deed.does}"
+        id = f"{buyer.number}/{visit.tries}{visit.part}/{deed.does}"
         section = ride.class_, ride.board, ride.alight, buyer.count, buyer.people
         match deed.does:
             case Does.HOLD:
@@ -146,6 +162,8 @@ class Sale:
                 return commands.Hold(id, at, *section, None, float(HOLD_SECONDS), ONLINE, price)
             case Does.PAY | Does.PAY_AGAIN:
                 return commands.Confirm(id, at, visit.order, f"money {id}")
+            case Does.RELEASE:
+                return commands.Release(id, at, visit.order)
             case Does.EXPIRE:
                 return commands.Expire(id, at, visit.order)
             case Does.REFUND:
@@ -162,6 +180,9 @@ class Sale:
         if isinstance(answer, events.Held):
             self._note("held", at)
             self._holds(visit, answer.order, at, answer.expires_at)
+            return
+        if visit.part is not Part.FIRST:
+            self._part_refused(visit, at)
             return
         assert isinstance(answer, Refusal)
         if answer.reason is Reason.NOT_ON_SALE:
@@ -182,22 +203,52 @@ class Sale:
         """Somebody has seats for a while: they pay or not, and the timer rings in any case."""
         visit.order, buyer = order, visit.buyer
         self._plan(expires_at, buyer.number % (RING_LATE_SECONDS + 1), Does.EXPIRE, visit)
+        if visit.part is Part.CHANGE:
+            self._plan(at, SOON, Does.PAY, visit)
+            return
+        if visit.part is Part.FIRST and buyer.onward is not None and not visit.wait:
+            self._plan(at, SOON, Does.HOLD, Visit(buyer, visit.tries, part=Part.ONWARD, first=visit))
+            return
+        if visit.first is not None:
+            visit.first.onward = visit
+            self.tally.both.append((_take(visit.first), _take(visit)))
+            visit = visit.first  # now both are held: they are paid for, one after the other
         if buyer.manner is not Manner.NEVER:
             self._plan(at, buyer.pays_seconds, Does.PAY, visit)
         if buyer.manner is Manner.TWICE:
             self._plan(at, buyer.pays_seconds + SOON, Does.PAY_AGAIN, visit)
 
+    def _part_refused(self, visit: Visit, at: int) -> None:
+        """Without the second train the first is free again; a change that cannot be had leaves the old tickets good."""
+        self._note("onward refused" if visit.part is Part.ONWARD else "change refused", at)
+        if visit.part is Part.ONWARD and visit.first is not None:
+            self._plan(at, SOON, Does.RELEASE, visit.first)
+
     def _pay_told(self, deed: Deed, answer: events.AnyEvent | Refusal) -> None:
+        visit, at = deed.visit, deed.at
         if isinstance(answer, events.Confirmed):
-            self._has_tickets(deed.visit, deed.at)
-        else:
-            self._note("paid twice" if deed.does is Does.PAY_AGAIN else "paid too late", deed.at)
+            self._has_tickets(visit, at)
+            return
+        self._note("paid twice" if deed.does is Does.PAY_AGAIN else "paid too late", at)
+        if visit.part is Part.ONWARD and visit.first is not None:  # the first was paid for just in time: it goes back
+            self._plan(at, SOON, Does.REFUND, visit.first)
 
     def _has_tickets(self, visit: Visit, at: int) -> None:
         self._note("paid", at)
         self._note("tickets", at, visit.buyer.count)
-        if visit.buyer.refund_seconds:
-            self._plan(at, visit.buyer.refund_seconds, Does.REFUND, visit)
+        buyer = visit.buyer
+        if visit.part is Part.CHANGE and visit.first is not None:  # the new tickets are good: the old ones go last
+            self._note("changed", at)
+            self.tally.one.append((_take(visit.first), _take(visit)))
+            self._plan(at, SOON, Does.REFUND, visit.first)
+        elif visit.part is Part.ONWARD:
+            self._note("two trains", at)
+        elif visit.onward is not None:
+            self._plan(at, SOON, Does.PAY, visit.onward)
+        elif buyer.change is not None and not visit.wait:
+            self._plan(at, buyer.change_seconds, Does.HOLD, Visit(buyer, visit.tries, part=Part.CHANGE, first=visit))
+        elif buyer.refund_seconds:
+            self._plan(at, buyer.refund_seconds, Does.REFUND, visit)
 
     def _join_told(self, deed: Deed, answer: events.AnyEvent | Refusal) -> None:
         visit = deed.visit
@@ -235,3 +286,7 @@ class Sale:
                     self._has_tickets(visit, at)
                 else:
                     self._holds(visit, event.order, at, event.expires_at)
+
+
+def _take(visit: Visit) -> Take:
+    return visit.ride.ledger, visit.order

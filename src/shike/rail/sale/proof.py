@@ -1,12 +1,13 @@
 """What a sale has come to: everything in the journal, against the promises and against what was told.
 
-Three questions. Was anything sold twice, at any version (P9)? Is everything that was told in the journal, just as it
-was told? Is each payment a ticket's, or on its way back, and never both?
+Four questions. Was anything sold twice, at any version (P9)? Is everything that was told in the journal, just as it
+was told? Is each payment a ticket's, or on its way back, and never both? And over two trains: has whoever wanted both
+got both or none, and whoever changed not both (R1.15)?
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -17,10 +18,13 @@ from shike.reserve.applying import apply
 from shike.reserve.events import AnyEvent
 from shike.reserve.journal.base import Journal
 from shike.reserve.journal.reading import events_of
+from shike.reserve.model import OrderState
 from shike.reserve.state import State
 from shike.reserve.verify import violations
 
 Told = Mapping[str, Mapping[str, AnyEvent]]  # ledger → command → event
+Take = tuple[str, int]  # an order of a ledger
+Pairs = Sequence[tuple[Take, Take]]
 
 
 class Fill(Struct, frozen=True):
@@ -59,21 +63,32 @@ class Proof(Struct):
             self.problems.append(f"{ledger}: {words}")
 
 
-async def prove(journal: Journal, told: Told) -> Proof:
-    """Read every ledger of a journal from its first event. What was told of a ledger that is not there is lost too."""
+async def prove(journal: Journal, told: Told, *, both: Pairs = (), one: Pairs = ()) -> Proof:
+    """Read every ledger of a journal from its first event. What was told of a ledger that is not there is lost too.
+    Of the pairs `both` are paid for in the end, or neither; of `one` never both."""
     proof, after = Proof(), ""
+    paid: set[Take] = set()
     missing = set(told)
     while page := await journal.ledgers(after):
         for ledger in page:
             missing.discard(ledger)
-            await _ledger(journal, ledger, told.get(ledger, {}), proof)
+            state = await _ledger(journal, ledger, told.get(ledger, {}), proof)
+            paid |= {(ledger, number) for number, kept in state.orders.items() if kept.state is OrderState.CONFIRMED}
         after = page[-1]
     for ledger in sorted(missing):
         proof.add(ledger, "there was something told of it, and the journal has nothing")
+    for first, second in both:
+        if (first in paid) is not (second in paid):
+            proof.add(
+                first[0], f"order {first[1]} is for a journey with order {second[1]} of {second[0]}; one is paid for"
+            )
+    for old, new in one:
+        if old in paid and new in paid:
+            proof.add(old[0], f"order {old[1]} was changed into order {new[1]} of {new[0]}, and is paid for still")
     return proof
 
 
-async def _ledger(journal: Journal, ledger: str, told: Mapping[str, AnyEvent], proof: Proof) -> None:
+async def _ledger(journal: Journal, ledger: str, told: Mapping[str, AnyEvent], proof: Proof) -> State:
     state, recount, answers = State(), Recount(), dict(told)
     try:
         async for version, event in events_of(journal, ledger):
@@ -99,6 +114,7 @@ async def _ledger(journal: Journal, ledger: str, told: Mapping[str, AnyEvent], p
         fill = Fill(ledger, pool, size, tuple(recount.filled(pool)))
         if proof.fullest is None or fill.share > proof.fullest.share:
             proof.fullest = fill
+    return state
 
 
 def _at_the_end(state: State, recount: Recount, answers: Mapping[str, AnyEvent]) -> Iterator[str]:

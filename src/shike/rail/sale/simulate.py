@@ -71,7 +71,7 @@ async def simulate(
         for ledger, event in opened.items():
             tally.told[ledger][event.command] = event
         say("proving it: every event of every train")
-        proof = await prove(journal, tally.told)
+        proof = await prove(journal, tally.told, both=tally.both, one=tally.one)
     finally:
         await journal.close()
     return Played(day, len(departures), buyers, opens_at, tally, line.outages, answers, seconds, proof)

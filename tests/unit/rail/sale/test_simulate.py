@@ -9,8 +9,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from shike.errors import BadOrder, UnknownTrain
+from shike.rail.carriage import Carriage
+from shike.rail.composition import Car, Composition, Trains
 from shike.rail.sale.crowd import Manner, Train, crowd
 from shike.rail.sale.picture import draw
 from shike.rail.sale.proof import prove
@@ -105,3 +108,30 @@ def test_a_frame_that_is_lost_afterwards_is_seen(played: tuple[Played, Path], tm
 def test_a_journal_that_has_something_is_left_alone(played: tuple[Played, Path]) -> None:
     with pytest.raises(BadOrder, match="a sale is played on an empty one"):
         asyncio.run(simulate(railway(), DAY, f"sqlite:///{played[1]}", buyers=5))
+
+
+@pytest.mark.slow
+def test_journeys_of_two_trains_are_had_whole_and_changes_leave_one(tmp_path: Path) -> None:
+    """And a saga that forgot its last step would be seen (R1.15)."""
+    url = f"sqlite:///{tmp_path}/sale.db"
+    trade = railway()
+    second, first = Carriage("second", (1, 12), "A BF"), Carriage("first", (1, 5), "A F")
+    long = Trains({"long": Composition("long", (Car("01", second), Car("02", first)))}, {"K": "long"})
+    sale = asyncio.run(simulate(replace(trade, trains=long), DAY, url, buyers=400, seed=5, kills=1))
+    assert sale.proof.problems == []
+    counts = sale.tally.counts
+    some = ("two trains", "onward refused", "changed")
+    assert [name for name in some if not counts[name]] == [] and sale.tally.both and sale.tally.one
+
+    async def crossed() -> list[str]:
+        journal = open_journal(url)
+        await journal.open()
+        try:
+            old, new = sale.tally.one[0]
+            wrong = await prove(journal, {}, both=[(old, new)], one=[(new, new)])
+            return wrong.problems
+        finally:
+            await journal.close()
+
+    found = asyncio.run(crossed())
+    assert any("for a journey" in words for words in found) and any("paid for still" in words for words in found)
