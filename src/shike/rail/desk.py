@@ -19,7 +19,7 @@ from shike.errors import BadOrder, Conflict, NotFound, TradeRefused
 from shike.rail.bounds import HOLD_SECONDS
 from shike.rail.changing import good_tickets, mark
 from shike.rail.deeds import Deeds
-from shike.rail.journey import Trade, Wish, change_of, check_wishes, fees_of, journey, refused
+from shike.rail.journey import Trade, Wish, change_of, check_wishes, fees_of, journey, refused, section_of
 from shike.rail.keeping import Orders, Rides
 from shike.rail.ladder import ChangeQuote
 from shike.rail.opening import ONLINE
@@ -306,9 +306,10 @@ class Desk:
 
     def _check_same(self, known: Order, wishes: Sequence[Wish], people: Sequence[Passenger]) -> None:
         """The name of an order means one order."""
-        of = [(part.departure, part.class_, [ticket.person for ticket in part.tickets]) for part in known.parts]
+        of = [(part.departure, part.class_, part.board, part.alight) for part in known.parts]
         persons = [one.reference(self._key) for one in people]
-        if of != [(wish.departure, wish.class_, persons) for wish in wishes]:
+        is_same = all([ticket.person for ticket in part.tickets] == persons for part in known.parts)
+        if not is_same or of != [section_of(self.trade, wish) for wish in wishes]:
             raise BadOrder(f"there is an order {known.id} already, and it is another one: give yours another name")
 
     def _new(self, id: str, parts: tuple[Part, ...], channel: str, seats: Sequence[str], **more: int | str) -> Order:

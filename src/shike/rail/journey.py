@@ -99,6 +99,13 @@ def check_wishes(trade: Trade, parts: Sequence[Part], seats: Sequence[str]) -> N
             raise BadOrder(f"{', '.join(seats)[:60]} cannot be wished for in {part.class_}; there are {words}")
 
 
+def section_of(trade: Trade, wish: Wish) -> tuple[str, str, int, int]:
+    """What a wish comes to: departure, class, and the positions between which one rides. Raises as `journey`."""
+    departure = trade.timetable.by_key(wish.departure)
+    leg = trade.timetable.section(departure, wish.origin, wish.goal)
+    return departure.key, class_of(trade.trains.of(departure.train), wish.class_), leg.board, leg.alight
+
+
 def refused(part: Part, refusal: Refusal) -> TradeRefused:
     """The ledger's reason in the words of the railway."""
     reason = str(refusal.reason)

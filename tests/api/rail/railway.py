@@ -119,52 +119,39 @@ def at(train: str, rest: str) -> str:
     return f"/trains/{quote(train)}/{rest}"
 
 
+async def housed(*, is_public: bool = True) -> tuple[House, FakeGateway, ManualClock, Shike]:
+    """The railway behind its door, not served yet."""
+    trade, clock, seats = railway(), ManualClock(NOW), ToldSeats()
+    books, rides, gateway = Books(), MemoryRides(), FakeGateway(SECRET, "/rail/pay/")
+
+    async def later(_order: str, _at: int) -> None: ...
+
+    desk = Desk(
+        trade, seats=seats, orders=books, rides=rides, gateway=gateway, clock=clock, key=KEY, secret=SECRET, later=later
+    )
+    for one in trade.timetable.departures(DAY):
+        if one.train != "K9":
+            opens = clock.wall() if one.train != "K5" else clock.wall() + 3_600_000_000
+            of = trade.trains.of(one.train)
+            await seats.ask(one.key, opening(trade.timetable, one, of, at=clock.wall(), opens_at=opens))
+    app = Shike(MemoryStore())
+    house = House(
+        trade, desk=desk, seats=seats, books=books, rides=rides, ledgers=Ledgers(seats), gateway=gateway, clock=clock,
+        entropy=SystemEntropy(), key=KEY, opening=Opening(app.client, app), is_public=is_public,
+        settle=WaitingList(desk, books, seats).look,
+    )  # fmt: skip
+    await app.client.settle_here()
+    return house, gateway, clock, app
+
+
 def ride_along(
     story: Callable[[Railway], Awaitable[None]], *, is_public: bool = True, address: str = "192.0.2.7"
 ) -> None:
     """Run a test's story in a railway of its own."""
 
     async def whole() -> None:
-        trade, clock, seats = railway(), ManualClock(NOW), ToldSeats()
-        books, rides, gateway = Books(), MemoryRides(), FakeGateway(SECRET, "/rail/pay/")
-
-        async def later(_order: str, _at: int) -> None: ...
-
-        desk = Desk(
-            trade,
-            seats=seats,
-            orders=books,
-            rides=rides,
-            gateway=gateway,
-            clock=clock,
-            key=KEY,
-            secret=SECRET,
-            later=later,
-        )
-        for one in trade.timetable.departures(DAY):
-            if one.train != "K9":
-                opens = clock.wall() if one.train != "K5" else clock.wall() + 3_600_000_000
-                of = trade.trains.of(one.train)
-                await seats.ask(one.key, opening(trade.timetable, one, of, at=clock.wall(), opens_at=opens))
-        app = Shike(MemoryStore())
-        waits = WaitingList(desk, books, seats)
-        house = House(
-            trade,
-            desk=desk,
-            seats=seats,
-            books=books,
-            rides=rides,
-            ledgers=Ledgers(seats),
-            gateway=gateway,
-            clock=clock,
-            entropy=SystemEntropy(),
-            key=KEY,
-            opening=Opening(app.client, app),
-            is_public=is_public,
-            settle=waits.look,
-        )
+        house, gateway, clock, app = await housed(is_public=is_public)
         try:
-            await app.client.settle_here()
             transport = ASGITransport(application(house), client=(address, 5000), raise_app_exceptions=True)  # type: ignore[arg-type]
             async with AsyncClient(transport=transport, base_url="http://rail.example") as client:
                 await story(Railway(house, client, gateway, clock))

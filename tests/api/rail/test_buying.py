@@ -85,6 +85,8 @@ def test_the_same_key_means_the_same_order() -> None:
         assert (first.status, again.status) == (201, 200) and first.body["order"] == again.body["order"]
         other = await here.hold(token, "2", idempotency_key="k")
         assert other.status == 422 and "another one" in other.body["detail"]
+        shorter = await here.hold(token, "1", "A C", idempotency_key="k")
+        assert shorter.status == 422 and "another one" in shorter.body["detail"]
         somebody = await here.passenger()
         assert (await here.hold(somebody, "3", idempotency_key="k")).body["order"] != first.body["order"]
 

@@ -59,6 +59,8 @@ def test_a_train_s_seats_refusals_and_prices(traveller: Callable[..., Traveller]
     one.sound()
     page.get_by_role("navigation", name="Demand").get_by_text("2.0×").click()
     expect(page.locator("section[aria-labelledby=advisor] caption")).to_contain_text("2.0")
+    page.get_by_role("button", name="Set these quotas").click()
+    expect(page.locator("section[aria-labelledby=quotas]")).to_contain_text("advice second")
     page.get_by_role("button", name="Set these bid prices").click()
     expect(page.get_by_role("button", name="No bid prices any more")).to_be_visible()
     page.get_by_role("button", name="No bid prices any more").click()

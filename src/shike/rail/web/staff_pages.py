@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any, Final
 
-from msgspec import field
+from msgspec import field, to_builtins
 
 from shike.errors import Forbidden
 from shike.rail.web import seat_plan, shapes
@@ -77,6 +77,7 @@ async def control(ask: Ask[None, Control]) -> Reply:
     heat = await heat_of(house, ask.departure, asked.class_)
     size = len(heat.seats)
     pools = {pool.class_: pool.seats for pool in facts.classes}
+    advice = await advised(house, ask.departure, heat.class_, asked.load)
     return _page(
         ask,
         "control.html",
@@ -88,12 +89,21 @@ async def control(ask: Ask[None, Control]) -> Reply:
         size=pools[heat.class_],
         refusals=refusals_of(house, heat.train),
         rules=await rules_of(house, ask.departure),
-        advice=await advised(house, ask.departure, heat.class_, asked.load),
+        advice=advice,
+        rules_to_set=[_to_set(one, heat.class_) for one in advice.rules],
         loads=LOADS,
         compositions=sorted(house.trade.trains.compositions),
         currency=house.trade.tariff(house.clock.wall()).currency,
         refresh_seconds=REFRESH_SECONDS,
     )
+
+
+def _to_set(rule: shapes.RuleFacts, class_: str) -> dict[str, Any]:
+    """An advised rule as it is sent."""
+    asked = shapes.NewRule(
+        kind=rule.kind, count=rule.count, class_=class_, origin=rule.origin, goal=rule.goal, measure=rule.measure
+    )
+    return {"name": rule.name, "body": to_builtins(asked)}
 
 
 def _page(ask: Ask[Any, Any], template: str, **facts: Any) -> Reply:

@@ -80,6 +80,10 @@ document.addEventListener("click", (event) => {
   if (data.post) busy(button, async () => go(data.then, await deed("POST", data.post)));
   if (data.delete) busy(button, async () => { await deed("DELETE", data.delete); go(data.then); });
   if (data.prices) busy(button, async () => { await deed("POST", data.prices, { class: data.class, prices: JSON.parse(data.values) }); go(data.then); });
+  if (data.rules) busy(button, async () => {
+    for (const rule of JSON.parse(data.values)) await deed("PUT", data.rules + encodeURIComponent(rule.name), rule.body);
+    go(data.then);
+  });
   if (data.language) { const query = new URLSearchParams(location.search); query.set("lang", data.language); location.assign(`?${query}`); }
   if ("swap" in data) { const from = one("#from"), to = one("#to"); [from.value, to.value] = [to.value, from.value]; }
   if ("themeButton" in data) turn();
