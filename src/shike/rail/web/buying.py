@@ -11,7 +11,7 @@ from shike.rail.asking import ask as ask_ledger
 from shike.rail.journey import Wish
 from shike.rail.order import Order
 from shike.rail.passenger import Passenger, passenger
-from shike.rail.web import shapes
+from shike.rail.web import sent, shapes
 from shike.rail.web.ask import Ask
 from shike.rail.web.bounds import ORDERS_SHOWN, SESSION_SECONDS
 from shike.rail.web.house import House
@@ -43,7 +43,7 @@ def _cookie(token: str) -> str:
     return f"{COOKIE}={token}; Path=/rail; HttpOnly; SameSite=Strict; Max-Age={SESSION_SECONDS}"
 
 
-async def hold(ask: Ask[shapes.NewOrder, Nothing]) -> Reply:
+async def hold(ask: Ask[sent.NewOrder, Nothing]) -> Reply:
     """Seats for 15 minutes, all of them or none."""
     house, wanted = ask.house, ask.body
     name = house.sessions.order_name(ask.who.session, ask.idempotency_key)
@@ -57,7 +57,7 @@ async def hold(ask: Ask[shapes.NewOrder, Nothing]) -> Reply:
     return Reply(value=await order_facts(house, held), status=200 if was_there else 201)
 
 
-async def wait(ask: Ask[shapes.NewWait, Nothing]) -> Reply:
+async def wait(ask: Ask[sent.NewWait, Nothing]) -> Reply:
     """A place on the waiting list; what comes free is held for 15 minutes."""
     house, wanted = ask.house, ask.body
     name = house.sessions.order_name(ask.who.session, ask.idempotency_key)
@@ -102,7 +102,7 @@ async def cancel(ask: Ask[None, Nothing]) -> shapes.OrderFacts:
     return await show(ask)
 
 
-async def refund_quote(ask: Ask[shapes.Tickets, Nothing]) -> shapes.RefundQuote:
+async def refund_quote(ask: Ask[sent.Tickets, Nothing]) -> shapes.RefundQuote:
     """What giving tickets back would cost now."""
     order, part, indices = await _tickets(ask)
     kept = await ask.house.desk.refund_quote(order.id, part, indices)
@@ -110,14 +110,14 @@ async def refund_quote(ask: Ask[shapes.Tickets, Nothing]) -> shapes.RefundQuote:
     return shapes.RefundQuote(order=order.id, kept_cents=kept, back_cents=price - kept, currency=order.currency)
 
 
-async def refund(ask: Ask[shapes.Tickets, Nothing]) -> shapes.OrderFacts:
+async def refund(ask: Ask[sent.Tickets, Nothing]) -> shapes.OrderFacts:
     """Give tickets back."""
     order, part, indices = await _tickets(ask)
     await ask.house.desk.refund(order.id, part, indices)
     return await show(ask)
 
 
-async def change_quote(ask: Ask[shapes.Change, Nothing]) -> shapes.ChangeFacts:
+async def change_quote(ask: Ask[sent.Change, Nothing]) -> shapes.ChangeFacts:
     """What changing all tickets into that ride would cost now."""
     order = await ask.house.books.get(ask.path["order"])
     quotes = await ask.house.desk.change_quote(order.id, _wish(ask.body.train))
@@ -130,7 +130,7 @@ async def change_quote(ask: Ask[shapes.Change, Nothing]) -> shapes.ChangeFacts:
     )
 
 
-async def change(ask: Ask[shapes.Change, Nothing]) -> Reply:
+async def change(ask: Ask[sent.Change, Nothing]) -> Reply:
     """A new order in place of one; the old tickets are good until it is paid for."""
     house, wish = ask.house, _wish(ask.body.train)
     old = await house.books.get(ask.path["order"])
@@ -144,7 +144,7 @@ async def change(ask: Ask[shapes.Change, Nothing]) -> Reply:
     return Reply(value=await order_facts(house, await house.books.get(new.id)), status=200 if was_there else 201)
 
 
-async def _tickets(ask: Ask[shapes.Tickets, Nothing]) -> tuple[Order, int, list[int]]:
+async def _tickets(ask: Ask[sent.Tickets, Nothing]) -> tuple[Order, int, list[int]]:
     order = await ask.house.books.get(ask.path["order"])
     part = ask.body.train
     if not 0 <= part < len(order.parts):
@@ -152,11 +152,11 @@ async def _tickets(ask: Ask[shapes.Tickets, Nothing]) -> tuple[Order, int, list[
     return order, part, list(ask.body.tickets) or good(order.parts[part])
 
 
-def _wish(ride: shapes.Ride) -> Wish:
+def _wish(ride: sent.Ride) -> Wish:
     return Wish(ride.train, ride.class_, ride.origin, ride.goal)
 
 
-def _people(house: House, travellers: Sequence[shapes.Traveller], wishes: Sequence[Wish]) -> list[Passenger]:
+def _people(house: House, travellers: Sequence[sent.Traveller], wishes: Sequence[Wish]) -> list[Passenger]:
     """Those who can be; ages are of the day of the first train. Raises `BadPassenger`, `UnknownTrain`, `BadOrder`."""
     if not wishes:
         raise BadOrder("an order is for one train or two: name them")
@@ -194,12 +194,12 @@ ROUTES = (
         words="The session's own orders.",
     ),
     Route(
-        verb="POST", path=f"{API}/orders", rule=Rule.SESSION, handler=hold, body=shapes.NewOrder,
+        verb="POST", path=f"{API}/orders", rule=Rule.SESSION, handler=hold, body=sent.NewOrder,
         answer=shapes.OrderFacts, status=201, logged=Logged.KEPT, example=EXAMPLE,
         words="Hold seats for 15 minutes on one train or two; all of them, or none.",
     ),
     Route(
-        verb="POST", path=f"{API}/waits", rule=Rule.SESSION, handler=wait, body=shapes.NewWait,
+        verb="POST", path=f"{API}/waits", rule=Rule.SESSION, handler=wait, body=sent.NewWait,
         answer=shapes.OrderFacts, status=201, logged=Logged.KEPT,
         words="Wait for seats of a train that has none left; those that come free are held for 15 minutes.",
         example={"train": EXAMPLE["trains"][0], "passengers": EXAMPLE["passengers"], "until": "2019-05-02T10:00:00Z"},
@@ -218,20 +218,20 @@ ROUTES = (
     ),
     Route(
         verb="POST", path=f"{API}/orders/{{order}}/refund-quote", rule=Rule.OWN, handler=refund_quote,
-        body=shapes.Tickets, answer=shapes.RefundQuote, logged=Logged.KEPT,
+        body=sent.Tickets, answer=shapes.RefundQuote, logged=Logged.KEPT,
         words="What would be kept back of tickets that were given back now.",
     ),
     Route(
-        verb="POST", path=f"{API}/orders/{{order}}/refund", rule=Rule.OWN, handler=refund, body=shapes.Tickets,
+        verb="POST", path=f"{API}/orders/{{order}}/refund", rule=Rule.OWN, handler=refund, body=sent.Tickets,
         answer=shapes.OrderFacts, words="Give tickets back, less what the ladder keeps.", logged=Logged.KEPT,
     ),
     Route(
         verb="POST", path=f"{API}/orders/{{order}}/change-quote", rule=Rule.OWN, handler=change_quote,
-        body=shapes.Change, answer=shapes.ChangeFacts, logged=Logged.KEPT,
+        body=sent.Change, answer=shapes.ChangeFacts, logged=Logged.KEPT,
         words="What changing all tickets into another ride would cost now.",
     ),
     Route(
-        verb="POST", path=f"{API}/orders/{{order}}/change", rule=Rule.OWN, handler=change, body=shapes.Change,
+        verb="POST", path=f"{API}/orders/{{order}}/change", rule=Rule.OWN, handler=change, body=sent.Change,
         answer=shapes.OrderFacts, status=201, logged=Logged.KEPT,
         words="Change all tickets into another ride: a new order, to be paid for where it is dearer.",
     ),

@@ -15,7 +15,7 @@ from shike.rail.model import Departure
 from shike.rail.opening import ONLINE, WHOLE_PERMILLE, opening
 from shike.rail.order import Part
 from shike.rail.planning import plan
-from shike.rail.web import shapes
+from shike.rail.web import sent, shapes
 from shike.rail.web.ask import Ask
 from shike.rail.web.bounds import DEPARTURES_SHOWN
 from shike.rail.web.house import House
@@ -33,7 +33,7 @@ from shike.server.roles import Role
 BLOCKED = "blocked"
 
 
-async def departures(ask: Ask[None, shapes.OfDay]) -> shapes.Departures:
+async def departures(ask: Ask[None, sent.OfDay]) -> shapes.Departures:
     """The trains of a day that have a ledger."""
     return await departures_of(ask.house, ask.query.day)
 
@@ -69,7 +69,7 @@ async def _departure(house: House, departure: Departure) -> shapes.DepartureFact
     )
 
 
-async def put(ask: Ask[shapes.Putting, Nothing]) -> shapes.Ok:
+async def put(ask: Ask[sent.Putting, Nothing]) -> shapes.Ok:
     """Put a train on sale; again it changes nothing."""
     house, wanted = ask.house, ask.body
     departure, now = house.departure(ask.departure), house.clock.wall()
@@ -90,7 +90,7 @@ async def put(ask: Ask[shapes.Putting, Nothing]) -> shapes.Ok:
     return shapes.Ok()
 
 
-async def heat(ask: Ask[None, shapes.OfClass]) -> shapes.Heat:
+async def heat(ask: Ask[None, sent.OfClass]) -> shapes.Heat:
     """Seat by segment: what is taken, held, blocked."""
     return await heat_of(ask.house, ask.departure, ask.query.class_)
 
@@ -168,7 +168,7 @@ def rule_facts(state: State, quota: Quota) -> shapes.RuleFacts:
     )
 
 
-async def set_rule(ask: Ask[shapes.NewRule, Nothing]) -> shapes.Rules:
+async def set_rule(ask: Ask[sent.NewRule, Nothing]) -> shapes.Rules:
     """A quota, in place of the one of that name; what was sold stays sold."""
     house, wanted = ask.house, ask.body
     departure, state, name = await opened(house, ask.departure, wanted.class_)
@@ -198,7 +198,7 @@ async def drop_rule(ask: Ask[None, Nothing]) -> shapes.Rules:
     return await rules_of(house, departure.key)
 
 
-async def set_prices(ask: Ask[shapes.Prices, Nothing]) -> shapes.Rules:
+async def set_prices(ask: Ask[sent.Prices, Nothing]) -> shapes.Rules:
     """Bid prices: who offers less than their sum is refused."""
     house, now = ask.house, ask.house.clock.wall()
     departure, _, name = await opened(house, ask.departure, ask.body.class_)
@@ -209,7 +209,7 @@ async def set_prices(ask: Ask[shapes.Prices, Nothing]) -> shapes.Rules:
     return await rules_of(house, departure.key)
 
 
-async def advice(ask: Ask[None, shapes.Forecasting]) -> shapes.Advised:
+async def advice(ask: Ask[None, sent.Forecasting]) -> shapes.Advised:
     """Prices and quotas for a forecast, with before and after; nothing is changed by asking."""
     return await advised(ask.house, ask.departure, ask.query.class_, ask.query.load)
 
@@ -240,14 +240,14 @@ async def advised(house: House, key: str, class_: str, load: float) -> shapes.Ad
     )
 
 
-async def cancel_run(ask: Ask[shapes.Note, Nothing]) -> shapes.Lost:
+async def cancel_run(ask: Ask[sent.Note, Nothing]) -> shapes.Lost:
     """The train does not run: everybody gets all their money back."""
     departure, _, _ = await opened(ask.house, ask.departure, "")
     orders = await ask.house.disruption.cancel_run(departure.key, note=ask.body.note)
     return await _disrupted(ask, departure, orders)
 
 
-async def recompose(ask: Ask[shapes.Recomposing, Nothing]) -> shapes.Lost:
+async def recompose(ask: Ask[sent.Recomposing, Nothing]) -> shapes.Lost:
     """The train has other carriages: people are seated anew, and who finds no seat gets all their money back."""
     house = ask.house
     departure, _, _ = await opened(house, ask.departure, "")
@@ -295,15 +295,15 @@ def _staff(verb: str, path: str, handler: Any, words: str, role: Role = Role.OPE
 ROUTES = (
     _staff(
         "GET", "departures", departures, "The trains of a day that are sold, how full they are, how many were refused.",
-        Role.VIEWER, query=shapes.OfDay, answer=shapes.Departures,
+        Role.VIEWER, query=sent.OfDay, answer=shapes.Departures,
     ),
     _staff(
         "POST", f"{TRAIN}/open", put, "Put a train on sale, from an instant on, with a share for the online sale.",
-        body=shapes.Putting, answer=shapes.Ok,
+        body=sent.Putting, answer=shapes.Ok,
     ),
     _staff(
         "GET", f"{TRAIN}/heat", heat, "Seat by segment: what is sold, held, blocked.", Role.VIEWER,
-        query=shapes.OfClass, answer=shapes.Heat,
+        query=sent.OfClass, answer=shapes.Heat,
     ),
     _staff(
         "GET", f"{TRAIN}/refusals", refusals, "Why people were refused on a train, and on which sections.", Role.VIEWER,
@@ -311,24 +311,24 @@ ROUTES = (
     ),
     _staff("GET", f"{TRAIN}/rules", rules, "Quotas and bid prices.", Role.VIEWER, answer=shapes.Rules),
     _staff(
-        "PUT", f"{TRAIN}/rules/{{rule}}", set_rule, "Set a quota.", body=shapes.NewRule, answer=shapes.Rules,
+        "PUT", f"{TRAIN}/rules/{{rule}}", set_rule, "Set a quota.", body=sent.NewRule, answer=shapes.Rules,
         example={"kind": "min", "class": "second", "from": "Berlin Hbf", "to": "Köln Hbf", "count": 80},
     ),
     _staff("DELETE", f"{TRAIN}/rules/{{rule}}", drop_rule, "Drop a quota.", answer=shapes.Rules),
     _staff(
-        "POST", f"{TRAIN}/prices", set_prices, "Set the bid prices of a class; none: no longer.", body=shapes.Prices,
+        "POST", f"{TRAIN}/prices", set_prices, "Set the bid prices of a class; none: no longer.", body=sent.Prices,
         answer=shapes.Rules,
     ),
     _staff(
         "GET", f"{TRAIN}/advice", advice, "Quotas and prices for a forecast, and what they would earn.", Role.VIEWER,
-        query=shapes.Forecasting, answer=shapes.Advised,
+        query=sent.Forecasting, answer=shapes.Advised,
     ),
     _staff(
-        "POST", f"{TRAIN}/cancel", cancel_run, "The train does not run: all is given back.", body=shapes.Note,
+        "POST", f"{TRAIN}/cancel", cancel_run, "The train does not run: all is given back.", body=sent.Note,
         answer=shapes.Lost,
     ),
     _staff(
-        "POST", f"{TRAIN}/composition", recompose, "The train has other carriages.", body=shapes.Recomposing,
+        "POST", f"{TRAIN}/composition", recompose, "The train has other carriages.", body=sent.Recomposing,
         answer=shapes.Lost, example={"composition": "de-ice"},
     ),
 )  # fmt: skip

@@ -18,7 +18,7 @@ from shike.rail.bounds import PASSENGERS_MAX, PRESALE_DAYS
 from shike.rail.order import OrderState
 from shike.rail.passenger import Document
 from shike.rail.tariff import Fare
-from shike.rail.web import seat_plan, shapes, till
+from shike.rail.web import seat_plan, sent, till
 from shike.rail.web.ask import Ask
 from shike.rail.web.buying import orders_of
 from shike.rail.web.house import House
@@ -37,7 +37,7 @@ STATIC: Final = {
 WISHES: Final = ("window", "aisle")
 
 
-class Spoken(shapes.Sent, frozen=True):
+class Spoken(sent.Sent, frozen=True):
     """A page may be asked for in a language."""
 
     lang: str = ""
@@ -66,7 +66,7 @@ async def search(ask: Ask[None, Searched]) -> Reply:
     """The first page: from where to where, when; and what there is."""
     house, asked = ask.house, ask.query
     today = house.trade.timetable.local_day(house.clock.wall())
-    wanted = shapes.Wanted(
+    wanted = sent.Wanted(
         origin=asked.origin,
         goal=asked.goal,
         day=asked.day or today,
@@ -142,7 +142,7 @@ async def order(ask: Ask[None, Changing]) -> Reply:
     part = facts.trains[0]
     may_change = known.state is OrderState.TICKETED and len(known.parts) == 1 and not known.changing
     if may_change and ask.query.day is not None:
-        wanted = shapes.Wanted(origin=part.origin, goal=part.goal, day=ask.query.day)
+        wanted = sent.Wanted(origin=part.origin, goal=part.goal, day=ask.query.day)
         others = await journeys(house, wanted)
     return _page(
         ask,

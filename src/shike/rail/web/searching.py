@@ -20,7 +20,7 @@ from shike.rail.opening import ONLINE
 from shike.rail.planning import fares_of
 from shike.rail.seats import available
 from shike.rail.transfers import transfers
-from shike.rail.web import shapes
+from shike.rail.web import sent, shapes
 from shike.rail.web.ask import Ask
 from shike.rail.web.bounds import CHANGES_SHOWN, INSTEAD_SHOWN, JOURNEYS_SHOWN, STATIONS_SHOWN
 from shike.rail.web.house import House
@@ -34,19 +34,19 @@ from shike.server.ask import Nothing, Reply
 ON_SALE, NOT_ON_SALE, CANCELLED = "on_sale", "not_on_sale", "cancelled"
 
 
-async def stations(ask: Ask[None, shapes.Typed]) -> shapes.StationList:
+async def stations(ask: Ask[None, sent.Typed]) -> shapes.StationList:
     """Those that a text may mean."""
     known = ask.house.trade.timetable.stations
     found = (known[number] for number in known.find(ask.query.text, STATIONS_SHOWN))
     return shapes.StationList(stations=[shapes.StationFacts(id=one.id, name=one.name) for one in found])
 
 
-async def search(ask: Ask[None, shapes.Wanted]) -> shapes.Journeys:
+async def search(ask: Ask[None, sent.Wanted]) -> shapes.Journeys:
     """A day's journeys."""
     return await journeys(ask.house, ask.query)
 
 
-async def journeys(house: House, wanted: shapes.Wanted) -> shapes.Journeys:
+async def journeys(house: House, wanted: sent.Wanted) -> shapes.Journeys:
     """Direct ones; with `change` those with one change of trains too, and also where none is direct."""
     trade, now = house.trade, house.clock.wall()
     direct = await offers(trade, house.seats, wanted.origin, wanted.goal, wanted.day, at=now)
@@ -90,7 +90,7 @@ async def train_facts(house: House, key: str) -> shapes.TrainFacts:
     )
 
 
-async def availability(ask: Ask[None, shapes.OfClass]) -> Reply:
+async def availability(ask: Ask[None, sent.OfClass]) -> Reply:
     """All pairs at once: 136 of 17 calls."""
     told = await pairs(ask.house, ask.departure, ask.query.class_)
     return _tagged(ask, told, (told.version, [pair.left for pair in told.pairs]))
@@ -118,7 +118,7 @@ async def pairs(house: House, key: str, class_: str) -> shapes.Availability:
     )
 
 
-async def seats(ask: Ask[None, shapes.OfClass]) -> Reply:
+async def seats(ask: Ask[None, sent.OfClass]) -> Reply:
     """Which seat is taken from where to where; by whom is nobody's business."""
     told = await seat_map(ask.house, ask.departure, ask.query.class_)
     return _tagged(ask, told, (told.version,))
@@ -144,7 +144,7 @@ async def seat_map(house: House, key: str, class_: str) -> shapes.SeatMap:
     )
 
 
-async def why(ask: Ask[None, shapes.OfSection]) -> shapes.Why:
+async def why(ask: Ask[None, sent.OfSection]) -> shapes.Why:
     """What a hold would come to, and what else there is."""
     wanted = ask.query
     if not wanted.origin or not wanted.goal:
@@ -245,11 +245,11 @@ def _tagged(ask: Ask[Any, Any], told: Any, of: Any) -> Reply:
 
 ROUTES = (
     Route(
-        verb="GET", path=f"{API}/stations", rule=Rule.OPEN, handler=stations, query=shapes.Typed,
+        verb="GET", path=f"{API}/stations", rule=Rule.OPEN, handler=stations, query=sent.Typed,
         answer=shapes.StationList, words="Stations that a text may mean: a name, its beginning, pinyin, a code.",
     ),
     Route(
-        verb="GET", path=f"{API}/search", rule=Rule.OPEN, handler=search, query=shapes.Wanted, answer=shapes.Journeys,
+        verb="GET", path=f"{API}/search", rule=Rule.OPEN, handler=search, query=sent.Wanted, answer=shapes.Journeys,
         words="A day's journeys between two places, with what is left of each class and its price.",
     ),
     Route(
@@ -257,15 +257,15 @@ ROUTES = (
         words="Where a train calls and when, its classes, and whether it is on sale.",
     ),
     Route(
-        verb="GET", path=f"{API}/{TRAIN}/availability", rule=Rule.OPEN, handler=availability, query=shapes.OfClass,
+        verb="GET", path=f"{API}/{TRAIN}/availability", rule=Rule.OPEN, handler=availability, query=sent.OfClass,
         answer=shapes.Availability, words="What is left of one class between all pairs of calls, within all quotas.",
     ),
     Route(
-        verb="GET", path=f"{API}/{TRAIN}/seats", rule=Rule.OPEN, handler=seats, query=shapes.OfClass,
+        verb="GET", path=f"{API}/{TRAIN}/seats", rule=Rule.OPEN, handler=seats, query=sent.OfClass,
         answer=shapes.SeatMap, words="Each seat of a class, and on which segments it is taken.",
     ),
     Route(
-        verb="GET", path=f"{API}/{TRAIN}/why", rule=Rule.OPEN, handler=why, query=shapes.OfSection, answer=shapes.Why,
+        verb="GET", path=f"{API}/{TRAIN}/why", rule=Rule.OPEN, handler=why, query=sent.OfSection, answer=shapes.Why,
         words="Why so many seats cannot be held, and what can be had instead.",
     ),
 )  # fmt: skip

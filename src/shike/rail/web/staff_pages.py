@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import field, to_builtins
 
 from shike.errors import Forbidden
-from shike.rail.web import seat_plan, shapes
+from shike.rail.web import seat_plan, sent, shapes
 from shike.rail.web.ask import Ask
 from shike.rail.web.bounds import LOADS
 from shike.rail.web.door import STAFF_COOKIE
@@ -26,7 +26,7 @@ CELL_HEIGHT: Final = 5  # of a seat
 REFRESH_SECONDS: Final = 15
 
 
-class SignIn(shapes.Sent, frozen=True):
+class SignIn(sent.Sent, frozen=True):
     """An access key; from then on the browser has it in a cookie that no script can read."""
 
     key: str
@@ -100,7 +100,7 @@ async def control(ask: Ask[None, Control]) -> Reply:
 
 def _to_set(rule: shapes.RuleFacts, class_: str) -> dict[str, Any]:
     """An advised rule as it is sent."""
-    asked = shapes.NewRule(
+    asked = sent.NewRule(
         kind=rule.kind, count=rule.count, class_=class_, origin=rule.origin, goal=rule.goal, measure=rule.measure
     )
     return {"name": rule.name, "body": to_builtins(asked)}
