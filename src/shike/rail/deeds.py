@@ -11,6 +11,7 @@ from shike.clock import MICROS, Clock
 from shike.errors import Conflict, NotFound
 from shike.rail.bounds import HOLD_SECONDS
 from shike.rail.changing import give_up, take_over, unmark
+from shike.rail.journey import BY_NAME
 from shike.rail.keeping import Orders, Rides
 from shike.rail.order import Act, ActKind, Order, OrderState, Part, Step, part_confirmed, part_refused, undone
 from shike.rail.payment import Gateway
@@ -186,11 +187,19 @@ def _join(order: Order, now: int) -> commands.Join:
         len(people),
         tuple(ticket.person for ticket in people),
         order.expires_at,
-        Want(attributes=order.wishes) if order.wishes else None,
+        _want(order),
         order.channel,
         sum(ticket.price_cents for ticket in people),
         ttl_seconds=float(HOLD_SECONDS),
     )
+
+
+def _want(order: Order) -> Want | None:
+    """What its passengers would rather have: attributes, and seats by name."""
+    if not order.wishes:
+        return None
+    names = tuple(wish.removeprefix(BY_NAME) for wish in order.wishes if wish.startswith(BY_NAME))
+    return Want(attributes=tuple(wish for wish in order.wishes if not wish.startswith(BY_NAME)), units=names)
 
 
 def _hold(order: Order, at: int, now: int) -> commands.Hold:
@@ -207,7 +216,7 @@ def _hold(order: Order, at: int, now: int) -> commands.Hold:
         part.alight,
         len(part.tickets),
         () if order.replaces else tuple(ticket.person for ticket in part.tickets),
-        Want(attributes=order.wishes) if order.wishes else None,
+        _want(order),
         max(LEAST_SECONDS, (order.expires_at - now) / MICROS),
         order.channel,
         sum(ticket.price_cents for ticket in part.tickets),

@@ -83,7 +83,8 @@ class Desk:
         channel: str = ONLINE,
     ) -> Order:
         """Hold seats for 15 minutes on one train, or on two of one journey; all of them, or none. `order` is the
-        caller's name for it: the same again gives the same. `seats` are attributes, taken where there are such.
+        caller's name for it: the same again gives the same. `seats` are attributes, or seats by name (`=21-11`), taken
+        where there are such.
 
         Raises `BadOrder`, `BadTrip`, `UnknownTrain`, `UnknownStation` for what cannot be, `TradeRefused` for what is
         not to be had: `not_on_sale` (with `opens_at`), `full`, `person`, …

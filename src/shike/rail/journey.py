@@ -21,6 +21,7 @@ from shike.rail.tariff import Fare, Tariff, fare_cents, in_force, kilometres_of
 from shike.rail.timetable import Timetable
 from shike.reserve.model import Reason, Refusal
 
+BY_NAME: Final = "="  # begins a wish that is a seat's name
 TRAINS_MAX: Final = 2  # of one order: two trains make a journey, more are several orders
 
 
@@ -89,12 +90,18 @@ def fees_of(trade: Trade, order: Order, part: int, indices: Sequence[int], at: i
 
 
 def check_wishes(trade: Trade, parts: Sequence[Part], seats: Sequence[str]) -> None:
-    """What nobody can have is not wished for: the ledger would read it over. Raises `BadOrder`."""
+    """What nobody can have is not wished for: the ledger would read it over. Seats by name are as many as passengers,
+    of one train. Raises `BadOrder`."""
+    named = [seat for seat in seats if seat.startswith(BY_NAME)]
+    if named and (len(parts) > 1 or len(set(named)) != len(named) or len(named) != len(parts[0].tickets)):
+        raise BadOrder("name as many different seats as there are passengers, on one train; or none")
     for part in parts if seats else ():
         composition = trade.trains.of(part.departure.partition("/")[0])
         (pool,) = (pool for pool in composition.pools() if pool.name == part.class_)
         have = {attribute for unit in pool.units for attribute in unit.attributes}
-        if not set(seats) <= have:
+        if not set(named) <= {f"{BY_NAME}{unit.name}" for unit in pool.units}:
+            raise BadOrder(f"{', '.join(named)[:60]} are no seats of {part.class_} on this train")
+        if not set(seats) - set(named) <= have:
             words = ", ".join(sorted(have)) or "nothing"
             raise BadOrder(f"{', '.join(seats)[:60]} cannot be wished for in {part.class_}; there are {words}")
 

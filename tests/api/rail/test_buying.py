@@ -77,6 +77,22 @@ def test_seats_are_held_paid_and_given_back() -> None:
     ride_along(story)
 
 
+def test_seats_are_wished_for_by_name() -> None:
+    async def story(here: Railway) -> None:
+        token = await here.passenger()
+        seats = [one["name"] for one in (await here.ask("GET", at(K1, "seats?class=second"))).body["seats"]]
+        wish = f"={seats[2]}"
+        held = await here.ask("POST", "/orders", {**order("1"), "seats": [wish]}, token=token)
+        assert held.body["trains"][0]["seats"] == [seats[2]]
+        taken = await here.ask("POST", "/orders", {**order("2"), "seats": [wish]}, token=token)
+        assert taken.status == 201 and taken.body["trains"][0]["seats"] != [seats[2]], "another one, if it is gone"
+        for seats_wrong in (["=99-99"], [wish, wish], [f"={seats[0]}", f"={seats[1]}"]):
+            said = await here.ask("POST", "/orders", {**order("3"), "seats": seats_wrong}, token=token)
+            assert (said.status, said.body["type"]) == (422, "urn:shike:problem:bad-order"), seats_wrong
+
+    ride_along(story)
+
+
 def test_the_same_key_means_the_same_order() -> None:
     async def story(here: Railway) -> None:
         token = await here.passenger()

@@ -28,7 +28,7 @@ T = TypeVar("T")
 SECONDS = 90.0  # nothing here takes so long, on any machine
 NOW = datetime(2019, 4, 30, 10, tzinfo=UTC)
 DAY = date(2019, 5, 3)
-FULL, EMPTY, LATER, DOOMED = "ICE 948", "ICE 654", "ICE 652", "ICE 650"  # all from Berlin to Köln
+FULL, EMPTY, LATER, DOOMED, PLANNED = "ICE 948", "ICE 654", "ICE 652", "ICE 650", "ICE 848"  # all to Köln
 
 
 def key(train: str) -> str:
@@ -74,7 +74,7 @@ class Site:
     async def _start(self) -> None:
         set_up(self._file, REAL, "EUR")
         self.house = await self._stack.enter_async_context(open_house(self._file, ShiftedClock(NOW), host="127.0.0.1"))
-        for train in (FULL, EMPTY, LATER, DOOMED):
+        for train in (FULL, EMPTY, LATER, DOOMED, PLANNED):
             departure, now = self.house.departure(key(train)), self.house.clock.wall()
             of = self.house.trade.trains.of(train)
             await self.house.seats.ask(

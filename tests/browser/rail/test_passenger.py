@@ -70,6 +70,19 @@ def test_from_search_to_ticket_and_back(traveller: Callable[..., Traveller]) -> 
     one.sound()
 
 
+def test_a_seat_is_chosen_on_the_map(traveller: Callable[..., Traveller]) -> None:
+    one = traveller()
+    page = one.go(train(EMPTY))
+    seat = page.locator("[data-seats] .seat.free").nth(40)
+    name = seat.get_attribute("data-name")
+    seat.click()
+    expect(page.locator("[data-own-seat]")).to_contain_text(f"{name} (1 of 1)")
+    fill_in(one)
+    page.get_by_role("button", name="Hold for 15 minutes").click()
+    page.wait_for_url(re.compile("/rail/orders/"))
+    expect(page.locator(".seat-name")).to_have_text(str(name))
+
+
 def test_tickets_are_changed_into_another_train(traveller: Callable[..., Traveller]) -> None:
     one = traveller()
     hold(one)

@@ -11,7 +11,7 @@ import pytest
 
 from shike.server.roles import Role
 from tests.browser.rail.conftest import PHONE, Traveller
-from tests.browser.rail.site import DAY, DOOMED, FULL, Site, key
+from tests.browser.rail.site import DAY, DOOMED, FULL, PLANNED, Site, key
 from tests.browser.rail.test_passenger import fill_in, hold, train
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -40,7 +40,7 @@ def test_strangers_are_sent_to_the_door(traveller: Callable[..., Traveller], rai
     one.sound()
 
 
-def test_a_train_s_seats_refusals_and_prices(traveller: Callable[..., Traveller], railway: Site) -> None:
+def test_a_train_s_seats_and_why_people_were_refused(traveller: Callable[..., Traveller], railway: Site) -> None:
     passenger = traveller()
     passenger.expected = 1
     passenger.go(train(FULL))
@@ -57,6 +57,12 @@ def test_a_train_s_seats_refusals_and_prices(traveller: Callable[..., Traveller]
     assert page.locator(".grid rect.confirmed").count() > 300 and page.locator(".grid rect.held").count() > 5
     expect(page.locator("section[aria-labelledby=refusals]")).to_contain_text("really full")
     one.sound()
+
+
+def test_advice_is_looked_at_and_taken(traveller: Callable[..., Traveller], railway: Site) -> None:
+    one = traveller()
+    sign_in(one, railway)
+    page = one.go(control(PLANNED))
     page.get_by_role("navigation", name="Demand").get_by_text("2.0×").click()
     expect(page.locator("section[aria-labelledby=advisor] caption")).to_contain_text("2.0")
     page.get_by_role("button", name="Set these quotas").click()

@@ -32,7 +32,7 @@ class Ride(Sent, frozen=True):
 
 
 class NewOrder(Sent, frozen=True):
-    """Seats on one train, or on two of one journey; `seats`: window, aisle, … taken where there are such."""
+    """Seats on one train, or on two of one journey; `seats`: window, aisle, … or `=21-11`, taken if still free."""
 
     trains: tuple[Ride, ...]
     passengers: tuple[Traveller, ...]

@@ -147,7 +147,7 @@ for (const form of all("[data-order]")) {
       try {
         const order = button.dataset.deed === "wait"
           ? await deed("POST", "/rail/v1/waits", { train: ride, passengers: people, until: until(form) }, key)
-          : await deed("POST", "/rail/v1/orders", { trains: [ride], passengers: people, seats: seat ? [seat] : [] }, key);
+          : await deed("POST", "/rail/v1/orders", { trains: [ride], passengers: people, seats: seat ? seat.split(",") : [] }, key);
         location.assign(`/rail/orders/${order.order}`);
       } catch (error) { key = fresh(); throw error; }
     });
@@ -228,6 +228,18 @@ for (const slider of all("[data-slider]")) {
     for (const [state, count] of Object.entries(counts)) one(`[data-count=${state}]`).textContent = count;
   };
   range.addEventListener("input", show);
+  const own = one("[data-own-seat]"), people = all("[data-passenger]").length;
+  let picked = [];
+  const pick = (seat) => {  // as many as there are passengers, the latest ones; only what is free all the way
+    if (!own || seat.dataset.taken.slice(board, alight).includes("1")) return;
+    picked = [...picked.filter((name) => name !== seat.dataset.name), seat.dataset.name].slice(-people);
+    const choice = one("input", own), whole = picked.length === people;
+    one("span", own).textContent = filled(own.dataset.words, { names: picked.join(", "), n: picked.length, of: people });
+    choice.value = whole ? picked.map((name) => `=${name}`).join(",") : "";
+    own.hidden = false;
+    choice.checked = true;
+    choice.dispatchEvent(new Event("input", { bubbles: true }));
+  };
   const tell = (seat) => {
     seats.forEach((other) => { other.classList.toggle("chosen", other === seat); other.tabIndex = other === seat ? 0 : -1; });
     const taken = [], way = seat.dataset.taken;
@@ -236,6 +248,7 @@ for (const slider of all("[data-slider]")) {
       let end = start; while (way[end] === "1") end++;
       taken.push(`${names[start]} → ${names[end]}`); start = end;
     }
+    pick(seat);
     words.textContent = `${seat.getAttribute("aria-label").split(":")[0]}: ${taken.length ? taken.join(", ") : "–"}`;
   };
   if (seats.length) seats[0].tabIndex = 0;
