@@ -24,7 +24,7 @@ playwright.expect.set_options(timeout=WAIT_MILLIS)
 
 if not (ABOVE / "conftest.py").exists():  # there is one browser for all
 
-    @pytest.fixture(scope="session")
+    @pytest.fixture(scope="package")  # no longer: while it is open, an event loop runs in this thread
     def browser() -> Iterator[playwright.Browser]:
         if CHROMIUM is None:
             words = "THE RAILWAY'S PAGES ARE NOT TESTED: there is no chromium here; `make services` installs it"
