@@ -17,7 +17,7 @@ from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Tas
 from shike.client import Client
 from shike.clock import to_datetime
 from shike.declare import Policies, one_trigger, schedule_of, without_arguments
-from shike.define import Decorator, command_of, definition_of, refuse_unknown
+from shike.define import Decorator, command_of, definition_of, refuse_unknown, task_of
 from shike.errors import BadInput, DuplicateName, StoreLost, StoreMoved, UnknownTask
 from shike.events import Emitter, Listener, Name
 from shike.lanes import queue_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shike.graph import Graph
     from shike.hosted import Hosted
     from shike.limit.kind import Limit
+    from shike.scheduler.duty import Alarming, Duty
     from shike.waiting import Waiting
 
 P = ParamSpec("P")
@@ -91,6 +92,7 @@ class Shike:
         self._codec = codec
         self._schedules: dict[str, Schedule] = {}
         self._hosted: Hosted | None = None
+        self.duties: list[Duty] = []
         self.client = Client(self._make_store, self.runtime, codec or Plain())
 
     def _make_store(self) -> Store:
@@ -325,6 +327,11 @@ class Shike:
         self.exporters.append(exporter)
         exporter.attach(self.client)
 
+    def alarm(self, rule: Alarming, *channels: Any, **pace: Duration) -> None:
+        """Have this app's schedulers watch for something, and tell these channels (`shike.connect.alarms` has both).
+        `after`, `repeat`, `quiet`, `recover`: how soon and how often; declare the same in each scheduler of a store."""
+        rule.watch(self, channels, **pace)
+
     @asynccontextmanager
     async def running(
         self,
@@ -343,8 +350,8 @@ class Shike:
         from shike.worker.pools import pools_for
 
         roles = roles or Roles()
-        if not roles.queues:
-            roles = replace(roles, queues=tuple(map(QueueShare, self.queues)))
+        queues = roles.queues or tuple(map(QueueShare, self.queues))
+        roles = replace(roles, queues=queues, duties=(*roles.duties, *self.duties))
         store = await self.client.settle_here()
         if pools is None:
             pools = pools_for(roles.slots) if roles.worker else {}

@@ -34,6 +34,7 @@ from shike.limit.rows import declare
 from shike.model import Executor, Run, State
 from shike.route.tags import WEIGHT_MAX, WEIGHT_MIN, check_tags
 from shike.runtime import Runtime
+from shike.scheduler.duty import Duty
 from shike.scheduler.node import Node
 from shike.scheduler.preset import CLASSIC, Preset
 from shike.scheduler.waker import Waker
@@ -73,6 +74,7 @@ class Roles(Struct, frozen=True, kw_only=True):
     keep: Retention | None = None
     preset: Preset = CLASSIC
     traces: bool = True  # whether handlers' steps and log lines are kept with each attempt
+    duties: Sequence[Duty] = ()  # what a scheduler does besides: alarms
     waker: Waker | None = None  # who wakes the scheduler, beside its own timer: `shike.connect.BrokerWaker`
 
     def __post_init__(self) -> None:
@@ -147,6 +149,7 @@ class Engine:
                 keep=roles.keep,
                 preset=roles.preset,
                 waker=roles.waker,
+                duties=roles.duties,
             )
         self.member.on_lost.append(lambda reason: self._events.emit(Event(event=SESSION_LOST, reason=reason)))
         self._unlisten = store.listen(self._hinted)

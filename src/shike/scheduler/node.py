@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 
 from shike.bounds import LEASE_SECONDS
@@ -11,6 +14,7 @@ from shike.runtime import Role, Runtime
 from shike.scheduler.archivist import Archivist
 from shike.scheduler.buckets import Buckets
 from shike.scheduler.decider import Decider
+from shike.scheduler.duty import Duty, Post
 from shike.scheduler.forecast import Forecast
 from shike.scheduler.gatekeeper import Gatekeeper
 from shike.scheduler.janitor import Janitor, retention
@@ -45,6 +49,7 @@ class Node:
         preset: Preset = CLASSIC,
         forecast: Forecast | None = None,
         waker: Waker | None = None,
+        duties: Sequence[Duty] = (),
     ) -> None:
         clock = runtime.clock
         lateness = Lateness(clock)
@@ -66,6 +71,8 @@ class Node:
         self.resumer = Resumer(store, self.buckets)
         self.janitor = Janitor(store, keep or retention(lease_seconds=lease_seconds), runtime.entropy.random)
         self._waker = waker
+        self._duties = duties
+        self._post = Post(store, clock, runtime.entropy.random, lambda: self.buckets.holder_of(0) is not None)
         self._archivist = Archivist(store, self.buckets) if isinstance(store, Archiving) and store.archives else None
         self._unlisten = store.listen(self._hinted)
 
@@ -94,6 +101,8 @@ class Node:
             self._roles.append(self._runtime.start(self._archivist.run, "archivist"))
         if (waker := self._waker) is not None:
             self._roles.append(self._runtime.start(lambda: waker.run(self.scanner.woken), "waker"))
+        for duty in self._duties:
+            self._roles.append(self._runtime.start(partial(duty.run, self._post), duty.name))
 
     async def stop(self) -> None:
         """Stop all roles, then give the buckets to the other nodes. What is half decided is decided again by them."""
