@@ -9,6 +9,7 @@ from typing import Any, assert_type
 
 import shike
 from shike.call import AsyncTask, SyncTask
+from shike.connect.alarms import Dead, Slack
 from shike.events import Event
 from shike.graph import Node
 from shike.testing import harness
@@ -134,6 +135,7 @@ async def in_steps() -> None:
 
 app.schedule(send.bind(1), cron="0 9 * * *", tz="Asia/Shanghai")
 app.schedule(nothing, shike.every("10s"))
+app.alarm(Dead(), Slack("https://hooks.example.com/x"), repeat="1h")
 
 with harness(app) as h:
     assert_type(h.submit(count.bind(["a"])).result(), int)

@@ -10,6 +10,7 @@ or a file:
 - `intake`    … and how: which ones (`conditions`), with which arguments (`mapping`), and what never can be (`aside`)
 - `sinks/`    where the ends of runs are told, a file per kind; `outlet` is how
 - `webhook`   a signed webhook is such a message, too
+- `alarms/`   what somebody should look at, told by mail and in chats; `sentry`: failures, told there
 """
 
 from __future__ import annotations

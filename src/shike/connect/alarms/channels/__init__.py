@@ -1,0 +1,1 @@
+"""Where alarms are told: a file a channel."""

@@ -1,0 +1,1 @@
+"""What alarms look for: a file a rule."""
