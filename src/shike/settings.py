@@ -37,6 +37,7 @@ LOG_FORMATS: Final = ("text", "json")
 NO_PORT: Final = -1
 PRESETS: Final = ("classic", "simple", "precise")
 SYNCHRONOUS: Final = ("full", "normal", "off")
+LISTS: Final = ("queues", "tags", "allow_http", "exporters", "alarms", "alarms_to")  # with commas, in a variable or flag
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -70,6 +71,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     synchronous: str = "full"
     preset: str = "classic"
     waker: str = ""
+    alarms: tuple[str, ...] = ()
+    alarms_to: tuple[str, ...] = ()
     values: dict[str, str] = field(default_factory=dict)
 
 
@@ -112,6 +115,10 @@ MEANING: Final[dict[str, str]] = {
     "the number of virtual buckets that it was made with",
     "waker": "a delay broker that wakes the scheduler, whose own timer waits for its word a little: `amqp://…` "
     "(RabbitMQ), `nats://…`, `redis://…` or `redis+expiry://…`; none: the timer alone",
+    "alarms": "what schedulers watch for, besides what the app declares: `dead`, `poison:pay.*`, `failures:pay>5`, "
+    "`late:mail>30s`, `no_success:default/report>26h`, `no_worker>2m`, `backlog:mail>10m`",
+    "alarms_to": "who is told of these; each part names an environment variable: `slack:URL`, `wecom:URL`, "
+    "`dingtalk:URL:SECRET`, `feishu:URL:SECRET`, `webhook:URL:SECRET`, `mail:SMTP_URL:ops@example.com`",
     "values": "a table of your own: what `${NAME}` in a schedule stands for",
 }
 
@@ -235,7 +242,7 @@ def _unknown(name: str) -> str:
 
 
 def _value(origin: str, name: str, value: Any) -> Any:
-    if name in ("queues", "tags", "allow_http", "exporters") and isinstance(value, str):
+    if name in LISTS and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if name == "values" and isinstance(value, dict):
         value = {key: str(one) if isinstance(one, int | float) else one for key, one in value.items()}

@@ -31,6 +31,7 @@ COMMANDS: Final = {  # in the order in which the help shows them
     "approvals": ("shike.cli.approvals:app", "List what waits for a person's approval; approve or refuse it."),
     "schedules": ("shike.cli.schedules:app", "List, pause, resume, backfill, simulate and delete schedules."),
     "dead": ("shike.cli.dead:app", "List, group, replay and drop dead letters."),
+    "alarms": ("shike.cli.alarms:app", "List and take over alarms, show their rules, try their channels."),
     "queues": ("shike.cli.queues:app", "List, pause and resume queues, and choose their order."),
     "pause": ("shike.cli.pauses:pause", "Hold back a queue, a task, the tasks of a tag, or a business key."),
     "resume": ("shike.cli.pauses:resume", "Let what was paused begin again."),
@@ -50,6 +51,7 @@ COMMANDS: Final = {  # in the order in which the help shows them
     "rail": ("shike.cli.rail:app", "Read a railway's timetable, search it, and sell its seats."),
     "bench": ("shike.cli.bench:app", "Compare ways of keeping timers, of waking up, and of choosing workers."),
     "config": ("shike.cli.config:app", "Show the settings and where each comes from."),
+    "alive": ("shike.cli.alive:alive", "Tell whether something of this host is alive: for health checks."),
     "doctor": ("shike.cli.doctor:doctor", "Look for trouble: the store, the clock, processes, settings."),
 }
 

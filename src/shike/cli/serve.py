@@ -81,6 +81,7 @@ class Service:
         self._watch_signals()
         self._export()
         facade = self._facade()
+        self._declare_alarms()
         status = Status(self._app)
         try:
             async with self._app.running(self._roles(), pools=self._pools()) as engine, AsyncExitStack() as intakes:
@@ -173,6 +174,12 @@ class Service:
 
         for name in names:
             self._app.export(make(name, port=settings.metrics_port) if name == "prometheus" else make(name))
+
+    def _declare_alarms(self) -> None:
+        if self._scheduler and self._loaded.settings.alarms:
+            from shike.connect.alarms.declaring import declare  # others need none of it
+
+            declare(self._app, self._loaded.settings)
 
     def _waker(self) -> Waker | None:
         from shike.connect import BrokerWaker

@@ -14,6 +14,7 @@ from shike.errors import StoreError
 from shike.lanes import queue_of
 from shike.metrics import MEDIA_TYPE as PROMETHEUS
 from shike.metrics import labelled, metric, text
+from shike.operate import alarms
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.desk import Desk
 from shike.server.problems import MEDIA_TYPE, encode, plain
@@ -79,6 +80,7 @@ async def _read(desk: Desk) -> str:
         *metric("shike_backlog_seconds", OLDEST, labelled("queue", late)),
         *metric("shike_backlog_seconds_max", "The same, of all queues.", {"": max(late.values(), default=0.0)}),
         *metric("shike_sessions", "Live processes, by kind.", labelled("kind", kinds)),
+        *metric("shike_alarms", "Alarms that are raised.", {"": len(await alarms.listing(store))}),
         *metric("shike_server_streams", "Listeners to live changes.", {"": desk.streams}),
         *metric("shike_server_waiting", "Requests that wait for work or for an end.", {"": desk.waiters}),
     ]

@@ -6,6 +6,7 @@ from typing import Final
 
 from shike.server import (
     access,
+    alarms,
     fleet,
     graphs,
     health,
@@ -30,6 +31,7 @@ TABLE: Final[tuple[Route, ...]] = checked(
         *schedules.ROUTES,
         *letters.ROUTES,
         *queues.ROUTES,
+        *alarms.ROUTES,
         *fleet.ROUTES,
         *proofs.ROUTES,
         *access.ROUTES,
