@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
 import time
@@ -29,12 +30,16 @@ BULK_RUNS = 500
 BULKS = 20
 ACKS = 100
 BATCHES = 30
+SYNCS = 50
+PAGE_BYTES = 8 * 1024  # what one run adds to SQLite's log
 CALLERS = 16  # with a keep-alive connection each
 
 WORDS = {
     "alone_empty": "empty POST, one connection, per second",
     "alone_run": "POST /runs, one connection, per second",
     "alone_ratio": "… of an empty POST",
+    "disk": "fdatasync of two pages in the store's folder, per second",
+    "alone_possible": "POST /runs, one connection, of an empty POST and one fdatasync",
     "many_empty": f"empty POST, {CALLERS} connections, per second",
     "many_run": f"POST /runs, {CALLERS} connections, one by one each, per second",
     "many_ratio": "… of an empty POST",
@@ -155,7 +160,19 @@ async def _worked(caller: Caller) -> float:
     return done / (time.perf_counter() - began)
 
 
-async def _measure(port: str, keys: list[str], pid: int) -> dict[str, list[float]]:
+def _syncs(folder: Path) -> float:
+    """How often a second this disk says that two more pages are safe: one POST at a time waits for one such word."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        file.write(bytes(PAGE_BYTES))
+        os.fsync(file.fileno())
+        began = time.perf_counter()
+        for _ in range(SYNCS):
+            file.write(bytes(PAGE_BYTES))
+            os.fdatasync(file.fileno())
+        return SYNCS / (time.perf_counter() - began)
+
+
+async def _measure(port: str, keys: list[str], pid: int, folder: Path) -> dict[str, list[float]]:
     figures: dict[str, list[float]] = {name: [] for name in WORDS}
     run = b'{"task":"resize","arguments":{"file":"a.png","width":320}}'
     async with AsyncExitStack() as stack:
@@ -174,6 +191,9 @@ async def _measure(port: str, keys: list[str], pid: int) -> dict[str, list[float
                 await take(f"{name}_empty", ONE_RUNS, _one(some, "/empty", b"{}"))
                 await take(f"{name}_run", ONE_RUNS, _one(some, "/runs", run))
                 figures[f"{name}_ratio"].append(figures[f"{name}_run"][-1] / figures[f"{name}_empty"][-1])
+            figures["disk"].append(_syncs(folder))
+            possible = 1 / (1 / figures["alone_empty"][-1] + 1 / figures["disk"][-1])
+            figures["alone_possible"].append(figures["alone_run"][-1] / possible)
             await take("bulk", BULK_RUNS * BULKS, _bulk(callers[0]))
             await take("worked", ACKS * BATCHES, _worked(worker))
     return figures
@@ -182,23 +202,25 @@ async def _measure(port: str, keys: list[str], pid: int) -> dict[str, list[float
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--store", default="", help="URL of the store; else a new SQLite file")
+    parser.add_argument("--synchronous", default="full", choices=("full", "normal"), help="of that file")
+    parser.add_argument("--folder", default=None, help="where it is made, and the disk is measured")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        url = options.store or f"sqlite:///{Path(folder) / 'shike.db'}"
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        url = options.store or f"sqlite:///{Path(folder) / 'shike.db'}?synchronous={options.synchronous}"
         here, there = multiprocessing.Pipe()
         server = multiprocessing.get_context("spawn").Process(target=serve, args=(url, there), daemon=True)
         server.start()
         watch = Watch()
         port, keys = here.recv()
-        figures = asyncio.run(_measure(port, keys, server.pid or 0))
+        figures = asyncio.run(_measure(port, keys, server.pid or 0, Path(folder)))
         here.send(None)
         server.join(10)
     print(machine(), file=sys.stderr)
     for name, values in figures.items():
-        digits = 2 if name.endswith("ratio") else 0
+        digits = 2 if name.endswith(("ratio", "possible")) else 0
         best = min(values) if name.endswith("cpu") else max(values)
         print(f"{WORDS[name]}: {median(values):,.{digits}f} (best {best:,.{digits}f})")
-    print(watch.line(repeats=ROUNDS, note=url.partition(":")[0]))
+    print(watch.line(repeats=ROUNDS, note=options.store.partition(":")[0] or f"sqlite, {options.synchronous}"))
 
 
 if __name__ == "__main__":
