@@ -17,7 +17,7 @@ from shike.call import AsyncTask, Call, Duration, Handle, Handles, SyncTask, Tas
 from shike.client import Client
 from shike.clock import to_datetime
 from shike.declare import Policies, one_trigger, schedule_of, without_arguments
-from shike.define import Decorator, command_of, definition_of, refuse_unknown, task_of
+from shike.define import Decorator, command_of, definition_of, refuse_unknown
 from shike.errors import BadInput, DuplicateName, StoreLost, StoreMoved, UnknownTask
 from shike.events import Emitter, Listener, Name
 from shike.lanes import queue_of

@@ -10,7 +10,6 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from shike.bounds import BAND_DEFAULT, BATCH_RUNS_MAX, BATCH_WINDOW_SECONDS, BATCH_WINDOW_SECONDS_MAX
 from shike.call import AsyncTask, Duration, SyncTask, Task, backoff, check_band
-from shike.client import Client
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.limit.declared import limits_of
@@ -93,12 +92,6 @@ def command_of(name: str, argv: Sequence[str], timeout: Duration | None, setting
     return Definition(
         name, takes(argv), executor=Executor.COMMAND, timeout_seconds=_seconds(timeout), argv=tuple(argv), **settings
     )
-
-
-def task_of(client: Client, definition: Definition, function: Callable[..., Any]) -> Task[..., Any]:
-    """The handle by which a registered task is submitted."""
-    kind = AsyncTask if inspect.iscoroutinefunction(function) else SyncTask
-    return kind(client, definition, function)
 
 
 def refuse_unknown(what: str, words: Iterable[str], known: tuple[str, ...]) -> None:

@@ -37,7 +37,7 @@ LOG_FORMATS: Final = ("text", "json")
 NO_PORT: Final = -1
 PRESETS: Final = ("classic", "simple", "precise")
 SYNCHRONOUS: Final = ("full", "normal", "off")
-LISTS: Final = ("queues", "tags", "allow_http", "exporters", "alarms", "alarms_to")  # with commas, in a variable or flag
+LISTS: Final = ("queues", "tags", "allow_http", "exporters", "alarms", "alarms_to")  # with commas in a variable or flag
 
 
 class Settings(Struct, frozen=True, kw_only=True):
