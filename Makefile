@@ -72,7 +72,7 @@ out/%/.done: pyproject.toml
 zombie: $(VENV)/.bench peers  ## what becomes of a worker that slept past its lease, here and elsewhere
 	$(RUN) benchmarks.zombie
 
-services:        ## the servers that tests talk to: installed where they are missing, started where none answers (apt)
+services:        ## the servers, and the browser, that tests talk to: installed where they are missing, started where none answers (apt)
 	@bash tests/services.sh
 
 cronfiles:       ## the cron files that Debian's packages install, for the crontab tests (needs apt)

@@ -93,7 +93,7 @@ MEANING: Final[dict[str, str]] = {
     "allow_commands": "whether this worker may start programs (command tasks)",
     "allow_http": "which executors this worker may call (HTTP tasks): `public` for any public address on ports 80 and "
     "443, `executor.local:8080` for one that is named, wherever it is; none: no calls",
-    "server": "whether `shike up` answers HTTP as well, where the extra `server` is installed",
+    "server": "whether `shike up` answers HTTP as well (console and API), where the extra `server` is installed",
     "host": "address that the server listens on; beyond this machine only where there is an access key",
     "port": "port that the server listens on; 0: any that is free",
     "intakes": "whether `shike up` and `shike server` read the messages of the intakes that the app declares",

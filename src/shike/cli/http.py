@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("shike")
 
-PARTS = ("litestar", "uvicorn", "httptools")
-INSTALL = "the server needs three more packages: pip install 'shike[server]'"
+PARTS = ("litestar", "uvicorn", "httptools", "jinja2")
+INSTALL = "the server needs four more packages: pip install 'shike[server]'"
 
 
 @Parameter(name="*")
@@ -109,9 +109,11 @@ class Facade:
         if self._settings.history_log_days:
             desk = await self.opening.desk()
             self._janitor = asyncio.create_task(keep(desk.log, desk.store, self._settings.history_log_days))
-        log.info("the API answers on %s", front.url)
+        log.info("the console answers on %s, the API below /api/v1", front.url)
         if key is not None:
             print(f"access key of an admin, shown this once: {key.key}", file=sys.stderr, flush=True)
+        if key is not None or sys.stderr.isatty():
+            print(f"console, signed in once: {await self._link(front.url)}", file=sys.stderr, flush=True)
         return front
 
     async def _close(self) -> None:
@@ -119,6 +121,13 @@ class Facade:
             self._janitor.cancel()
             await asyncio.wait([self._janitor])
         await self.opening.close()
+
+    async def _link(self, url: str) -> str:
+        """An address that signs whoever sees this terminal in, once; for others `shike open` makes one."""
+        from shike.server.console.signins import link_at
+        from shike.server.roles import Role
+
+        return link_at(url, await (await self.opening.desk()).sign_ins.link("terminal", Role.ADMIN))
 
 
 def facade_beside(app: Shike, loaded: Loaded) -> Facade | None:

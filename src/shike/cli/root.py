@@ -23,7 +23,11 @@ COMMANDS: Final = {  # in the order in which the help shows them
     "up": ("shike.cli.up:up", "Schedule and work, in this one process."),
     "scheduler": ("shike.cli.up:scheduler", "Only plan, wake and rescue; workers run elsewhere."),
     "worker": ("shike.cli.up:worker", "Only work; schedulers run elsewhere."),
-    "server": ("shike.cli.http:server", "Only answer HTTP: the REST API; schedulers and workers run elsewhere."),
+    "server": (
+        "shike.cli.http:server",
+        "Only answer HTTP: console and REST API; schedulers and workers run elsewhere.",
+    ),
+    "open": ("shike.cli.open:open_", "Print a link that signs in to the console, once."),
     "keys": ("shike.cli.keys:app", "Make, list, rotate and revoke access keys of the REST API."),
     "submit": ("shike.cli.submit:submit", "Store one run of a task."),
     "runs": ("shike.cli.runs:app", "List, show, cancel, retry, move, reroute and follow runs."),

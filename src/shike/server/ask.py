@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from shike.errors import BadField, PreconditionFailed
 from shike.server.bounds import HEADER_CHARS_MAX
+from shike.server.console.visit import NOWHERE, Visit
 from shike.server.roles import Access
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 class Ask(Generic[B, Q]):
     """Who asks for what. `body` and `query` were checked against the types in the route table."""
 
-    __slots__ = ("address", "after", "before", "body", "desk", "headers", "path", "query", "who")
+    __slots__ = ("address", "after", "before", "body", "desk", "headers", "path", "query", "visit", "who")
 
     def __init__(
         self, desk: Desk, who: Access, path: dict[str, str], query: Q, body: B, headers: dict[str, str], address: str
@@ -41,6 +42,7 @@ class Ask(Generic[B, Q]):
         self.address = address
         self.before: Any = None  # for the log: what was there
         self.after: Any = None  # … and what is there now
+        self.visit: Visit = NOWHERE  # of the console: language, theme, and where it is mounted
 
     @property
     def idempotency_key(self) -> str:

@@ -26,6 +26,9 @@ REQUESTS_PER_SECOND: Final = 2_000.0  # of one key, unless the key says otherwis
 REFUSALS_PER_SECOND: Final = 5.0  # of one address that shows no valid key: guessing 256 bits is hopeless, and cheap
 REFUSALS_BURST: Final = 20.0
 METERS_MAX: Final = 10_000  # keys and addresses with a meter at once
+SIGN_IN_SECONDS: Final = 12 * 3600.0  # a day's work; then a person shows the key again
+LINK_SECONDS: Final = 600.0  # from a terminal into a browser, by hand and over a slow connection
+SIGN_INS_MAX: Final = 10_000  # browsers at once
 
 # What goes on.
 STREAMS_MAX: Final = 500  # listeners at once; each has a connection and a queue

@@ -11,6 +11,8 @@ from shike.clock import Clock
 from shike.errors import RateLimited
 from shike.operate.accept import Tasks
 from shike.server.bounds import METRICS_SECONDS, STREAMS_MAX, WAITERS_MAX
+from shike.server.console.live import Live
+from shike.server.console.signins import SignIns
 from shike.server.grants import Grants
 from shike.server.keys import Keys
 from shike.server.limits import Meters
@@ -33,6 +35,8 @@ class Desk:
         self.clock = runtime.clock
         self.entropy = runtime.entropy
         self.keys = Keys(store, runtime.clock, runtime.entropy)
+        self.sign_ins = SignIns(store, self.keys, runtime.clock, runtime.entropy)
+        self.live = Live(runtime.clock)
         self.meters = Meters(runtime.clock)
         self.log = Log(store, runtime.clock)
         self.grants = Grants()

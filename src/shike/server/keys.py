@@ -163,13 +163,18 @@ class Keys:
         record = await self._find(match[1])
         if record is None or not _fits(record, match[2], await self._store.now()):
             raise NotAuthenticated(WORDS)
-        access = Access(
-            id=record.id, name=record.name, role=record.role, queues=record.queues, per_second=record.per_second
-        )
+        access = _access(record)
         if len(self._known) >= KEYS_REMEMBERED_MAX:
             self._known.clear()
         self._known[fingerprint] = (self._clock.monotonic() + KEY_REMEMBERED_SECONDS, access)
         return access
+
+    async def of_id(self, key_id: str) -> Access:
+        """Whose key has this id: for who showed its secret before. Raises `NotAuthenticated` once it is void."""
+        record = await self._find(key_id)
+        if record is None or record.id != key_id or not _is_valid(record, await self._store.now()):
+            raise NotAuthenticated(WORDS)
+        return _access(record)
 
     async def _find(self, key_id: str) -> KeyRecord | None:
         rows = await self._store.controls(f"{PREFIX}{key_id}")
@@ -200,6 +205,10 @@ def facts(record: KeyRecord, now: int) -> KeyFacts:
         revoked_at=to_datetime(record.revoked_at) if record.revoked_at else None,
         by=record.by,
     )
+
+
+def _access(record: KeyRecord) -> Access:
+    return Access(id=record.id, name=record.name, role=record.role, queues=record.queues, per_second=record.per_second)
 
 
 def _is_valid(record: KeyRecord, now: int) -> bool:

@@ -25,8 +25,16 @@ class Rule(StrEnum):
     ROLE = "role"  # the role is enough: the same for everybody
     QUEUE = "queue"  # a key of some queues gets only what lies in them: the handler asks `Access`
     WHOLE = "whole"  # about everything: refused to a key of some queues, before the handler
+    PROOF = "proof"  # nobody is known yet: what is sent proves who it is, and the handler checks that
     SESSION = "session"  # of the key that opened the worker session in the path, checked before the handler
     SIGNED = "signed"  # what is sent is signed with a secret of its own: the handler checks before it does anything
+
+
+class Face(StrEnum):
+    """Who talks at the other end, and so how it says who it is, and what it can read."""
+
+    API = "api"  # a program: an access key in a header, JSON
+    CONSOLE = "console"  # a person's browser: the cookie of a sign-in, forms, pages
 
 
 class Logged(StrEnum):
@@ -41,7 +49,7 @@ Handler = Callable[[Ask[Any, Any]], Awaitable[Any]]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One thing that can be asked for. `role` None goes with `Rule.OPEN` and `Rule.SIGNED`, and with nothing else."""
+    """One thing that can be asked for. `role` None goes with `Rule.OPEN`, `PROOF` and `SIGNED`, and with nothing else."""
 
     verb: str
     path: str
@@ -60,6 +68,7 @@ class Route(Struct, frozen=True, kw_only=True):
     media_type: str = "application/json"
     lasting: bool = False  # it waits: given up as soon as nobody listens any more
     storeless: bool = False  # it needs no store
+    face: Face = Face.API
 
     @property
     def name(self) -> str:
@@ -84,12 +93,14 @@ def checked(routes: Iterable[Route]) -> tuple[Route, ...]:
 def _wrong(route: Route) -> str:
     if route.verb not in VERBS:
         return "has a verb that is none"
-    if (route.role is None) != (route.rule in (Rule.OPEN, Rule.SIGNED)):
+    if (route.role is None) != (route.rule in (Rule.OPEN, Rule.PROOF, Rule.SIGNED)):
         return "has no role"
     if (route.rule is Rule.SIGNED) != (route.body is bytes):
         return "takes what is signed as something else"
     if route.rule is Rule.OPEN and (route.verb not in READS or route.body is not None):
         return "is open to all and takes something"
+    if route.rule is Rule.PROOF and route.body is None:
+        return "asks for a proof and takes none"
     if any(role not in MACHINES for role in route.also):
         return "lets in as a machine who is none"
     if route.verb not in READS and route.logged is Logged.NO:

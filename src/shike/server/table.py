@@ -1,7 +1,11 @@
-"""The route table: everything that can be asked for, who may, and by which rule. What is not here is not served."""
+"""The route table: everything that can be asked for, who may, and by which rule. What is not here is not served.
+
+`TABLE` is what programs ask for, and the OpenAPI tells; `SERVED` is that and the console.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from shike.server import (
@@ -21,6 +25,7 @@ from shike.server import (
     streams,
     workers,
 )
+from shike.server.console import table as console
 from shike.server.routes import Route, Rule, checked
 
 TABLE: Final[tuple[Route, ...]] = checked(
@@ -43,11 +48,13 @@ TABLE: Final[tuple[Route, ...]] = checked(
     )
 )
 
+SERVED: Final[tuple[Route, ...]] = checked((*TABLE, *console.ROUTES))
 
-def markdown() -> str:
-    """The table of docs/rest.md."""
+
+def markdown(routes: Iterable[Route] = TABLE) -> str:
+    """The table of docs/rest.md, and that of docs/console.md."""
     lines = ["| verb | path | role | rule | log | what |", "|---|---|---|---|---|---|"]
-    for route in TABLE:
+    for route in routes:
         nobody = "whoever signs" if route.rule is Rule.SIGNED else "nobody need be"
         role = " or ".join(str(one) for one in (route.role, *route.also) if one is not None) or nobody
         words = route.words.replace("|", "\\|")

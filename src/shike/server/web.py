@@ -22,7 +22,7 @@ from shike.server.openapi import PATH
 from shike.server.opening import Opening
 from shike.server.problems import MEDIA_TYPE, encode, headers_of, plain, unexpected
 from shike.server.routes import Route, checked
-from shike.server.table import TABLE
+from shike.server.table import SERVED
 from shike.server.wire import Wire
 
 if TYPE_CHECKING:
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 GUARDED = "shike_routes"  # what a handler of ours carries: the routes of the table that it stands for
 
 
-def application(app: Shike, *, table: Sequence[Route] = TABLE, beside: Sequence[Router] = ()) -> Litestar:
+def application(app: Shike, *, table: Sequence[Route] = SERVED, beside: Sequence[Router] = ()) -> Litestar:
     """The server of an app: knows its tasks, and checks arguments against them. `beside`: routers with a table of their
     own, such as the railway's."""
     return build(Opening(app.client, app), table, beside)
 
 
-def of_client(client: Client, *, table: Sequence[Route] = TABLE) -> Litestar:
+def of_client(client: Client, *, table: Sequence[Route] = SERVED) -> Litestar:
     """A server of a store alone: of tasks it knows the names that are sent."""
     return build(Opening(client), table)
 
 
-def build(opening: Opening, table: Sequence[Route] = TABLE, beside: Sequence[Router] = ()) -> Litestar:
+def build(opening: Opening, table: Sequence[Route] = SERVED, beside: Sequence[Router] = ()) -> Litestar:
     """The application; raises `UnguardedRoute` rather than serving anything that the table does not guard."""
     door = Door(opening)
     by_path: dict[str, dict[str, Route]] = defaultdict(dict)

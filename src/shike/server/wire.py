@@ -14,6 +14,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
 JSON_TYPES: Final = frozenset({"application/json", "application/problem+json", "application/merge-patch+json"})
 SAFE_HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -47,6 +48,8 @@ class Wire:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
         self.params: dict[str, str] = scope["path_params"]
+        self.root: str = scope.get("root_path", "").rstrip("/")  # where another application has mounted this one
+        self.is_secure: bool = scope.get("scheme") == "https"
         client = scope.get("client")
         self.address: str = client[0] if client else "local"
 
@@ -58,11 +61,14 @@ class Wire:
             found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
         return found
 
-    async def body(self, limit: int) -> bytes:
-        """All of a JSON body; raises `BadBody` for another type and for one that is longer, after `limit` bytes."""
+    async def body(self, limit: int, types: frozenset[str] = JSON_TYPES) -> bytes:
+        """All of a body; raises `BadBody` for another type and for one that is longer, after `limit` bytes."""
         kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if kind not in JSON_TYPES:
-            raise BadBody(f"send application/json, not {kind:.60}", status=415, name="not-json")
+        if kind not in types:
+            wanted, name = (
+                ("application/json", "not-json") if types is JSON_TYPES else (", ".join(sorted(types)), "not-a-form")
+            )
+            raise BadBody(f"send {wanted}, not {kind:.60}", status=415, name=name)
         if self.headers.get("content-encoding", "identity") != "identity":
             raise BadBody("send it without a content-encoding", status=415, name="encoded")
         length = self.headers.get("content-length", "")

@@ -1,0 +1,38 @@
+"""Pictures of every page, to be looked at: `python -m tests.browser.pictures FOLDER [PATH …]`.
+
+The site is alive: its worker works, so the plots move. Each page is taken wide and light, wide and dark in Chinese, and
+as a phone shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from shike.server.console import pages
+from tests.browser.conftest import CHROMIUM, FLAGS, PHONE, WIDE, Visitor
+from tests.browser.site import Site
+
+DRESSES = (("light-en", "light", "en", WIDE), ("dark-zh", "dark", "zh", WIDE), ("phone", "light", "en", PHONE))
+
+
+def main(folder: Path, paths: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with Site(alive=True) as site, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for path in paths or [page.path for page in pages.found()[0]]:
+            for name, theme, lang, size in DRESSES:
+                someone = Visitor(browser, site, viewport=size).sign_in().prefer(theme=theme, lang=lang)
+                page = someone.go(path)
+                page.wait_for_timeout(1500)
+                words = path.strip("/").replace("/", "-").partition("?")[0] or "now"
+                page.screenshot(path=folder / f"{words}-{name}.png", full_page=True)
+                print(f"{words}-{name}", *someone.errors)
+                someone.context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
