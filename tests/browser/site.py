@@ -35,7 +35,7 @@ class Site:
     def __init__(self, store: MemoryStore | None = None, app: Shike | None = None, *, alive: bool = False) -> None:
         self.alive = alive
         self.store = store or elsewhere(lambda: lived(datetime.now(UTC)))
-        self.app = app or shop(self.store)
+        self.app = app or shop(self.store, lively=alive)
         self.url = ""
         self.desk: Desk
         self._keys: dict[Role, str] = {}

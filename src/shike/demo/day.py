@@ -17,10 +17,11 @@ from shike.engine import Engine, Roles
 from shike.errors import ShikeError
 from shike.model import Backoff, Executor, Growth
 from shike.runtime import Runtime
+from shike.store.base import Store
 from shike.store.memory import MemoryStore
 from shike.testing.aside import TurnsPool
 from shike.testing.harness import LEASE_SECONDS, Harness
-from shike.trigger import cron, every
+from shike.trigger import AnyTrigger, cron, every
 from shike.worker.claims import QueueShare
 from shike.worker.context import current
 
@@ -38,8 +39,9 @@ class CarrierDown(ShikeError):
     """The carrier's server does not answer."""
 
 
-def shop(store: MemoryStore | str = "memory://", *, seed: int = 30) -> Shike:
-    """The app. Its handlers take their time by `asyncio.sleep`: virtual time passes at once."""
+def shop(store: Store | str = "memory://", *, seed: int = 30, lively: bool = False) -> Shike:
+    """The app. Its handlers take their time by `asyncio.sleep`: virtual time passes at once. `lively`: with more
+    schedules, of every few seconds, for who looks on."""
     app = Shike(store, name="shop")
     dice = random.Random(seed)
 
@@ -108,18 +110,23 @@ def shop(store: MemoryStore | str = "memory://", *, seed: int = 30) -> Shike:
         await asyncio.sleep(dice.uniform(500, 900))
         return "tidy"
 
-    def herded(name: str) -> None:
+    def herded(name: str, trigger: AnyTrigger) -> None:
         """One of those that everybody has run at the full hour."""
 
         @app.task(name=name)
         async def task() -> str:
-            await asyncio.sleep(dice.uniform(0.5, 9))
+            await asyncio.sleep(dice.uniform(0.2, 2.5))
             return "done"
 
-        app.schedule(task, cron("0 * * * *"), name=name)
+        app.schedule(task, trigger, name=name)
 
     for name in HERD:
-        herded(name)
+        herded(name, cron("0 * * * *"))
+    if lively:
+        herded("rates.tick", every("3s"))
+        herded("sensor.read", every("10s"))
+        for number in range(5):
+            herded(f"shop-{number}.refresh", cron("* * * * *"))
     app.schedule(backup_begin, cron("0 2 * * *"), name="backup")
     app.schedule(report_night, cron("30 2 * * *"), name=LATE)
     app.schedule(order_arrive, every("5m"), name="orders")

@@ -7,7 +7,7 @@ LOOKED_AT_MAX runs at most, newest first, and says where it stopped: it goes on 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -97,6 +97,14 @@ def parse(text: str, now: int) -> Search:
         else:
             values[name] = value
     return Search(text=text, states=tuple(states), arguments=tuple(arguments), words=tuple(plain), **values)
+
+
+def named(wanted: Search, tasks: Collection[str]) -> Search:
+    """A plain word that is a task's name means that task: the store finds it wherever it lies in the history."""
+    word = next((word for word in wanted.words if word in tasks), "")
+    if wanted.task or not word:
+        return wanted
+    return replace(wanted, task=word, words=tuple(other for other in wanted.words if other != word))
 
 
 def _state(word: str) -> State:

@@ -80,9 +80,10 @@ def _address(q: str) -> str:
 
 async def _read(ask: Ask[Any, Any], text: str) -> Search:
     try:
-        return searching.parse(text, await ask.desk.store.now())
+        wanted = searching.parse(text, await ask.desk.store.now())
     except BadInput as error:
         raise BadField(str(error), field="q") from None
+    return searching.named(wanted, (await _known_names(ask))["task"]) if wanted.words else wanted
 
 
 async def _found(ask: Ask[Any, Any], wanted: Search, before: int) -> Found:
@@ -118,10 +119,13 @@ async def _values(ask: Ask[Any, Any], name: str) -> list[tuple[str, str]]:
         return [(one, "") for one in TIMES]
     if name == "late":
         return [(one, "") for one in ("1s", "10s", "1m", "10m", "1h")]
-    names: dict[str, list[str]] = await ask.desk.live.shared(
-        ("runs.names", ask.who.queues), NAMES_SECONDS, lambda: _names(ask.desk, ask)
-    )
-    return [(one, "") for one in names.get(name, [])]
+    return [(one, "") for one in (await _known_names(ask)).get(name, [])]
+
+
+async def _known_names(ask: Ask[Any, Any]) -> dict[str, list[str]]:
+    key = ("runs.names", ask.who.queues)
+    found: dict[str, list[str]] = await ask.desk.live.shared(key, NAMES_SECONDS, lambda: _names(ask.desk, ask))
+    return found
 
 
 async def _names(desk: Desk, ask: Ask[Any, Any]) -> dict[str, list[str]]:

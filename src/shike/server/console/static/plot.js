@@ -28,9 +28,10 @@
     const muted = resolved("muted");
     const font = `11px ${getComputedStyle(document.body).fontFamily}`;
     const axis = { stroke: muted, font, grid: { stroke: grid, width: 1 }, ticks: { show: false }, gap: 4 };
+    const names = JSON.parse(figure.dataset.names || "{}"); // in the language of whoever looks
     const series = data.series.map(({ name, color: tone, kind }) => {
       const stroke = resolved(tone || "accent");
-      const base = { label: name, stroke, width: 1.5, points: { show: kind === "points", size: 4, fill: stroke }, value: (_, y) => short(y, data.unit) };
+      const base = { label: names[name] || name, stroke, width: 1.5, points: { show: kind === "points", size: 4, fill: stroke }, value: (_, y) => short(y, data.unit) };
       if (kind === "bars") return { ...base, width: 0, fill: stroke, points: { show: false }, paths: uPlot.paths.bars({ size: [0.9, 40, 1], align: 1 }) };
       if (kind === "area") return { ...base, fill: faded(stroke, 0.18), paths: uPlot.paths.stepped({ align: 1 }) };
       if (kind === "points") return { ...base, paths: () => null };
@@ -46,7 +47,7 @@
         { ...axis, grid: { show: false }, size: 26, ...(data.time ? { values: "{HH}:{mm}:{ss}", space: 72 } : { space: 44 }) },
         { ...axis, size: 52, space: 28, values: (_, ticks) => ticks.map((tick) => short(tick, data.unit)) },
       ],
-      series: [{ label: data.name || "", value: data.time ? "{HH}:{mm}:{ss}" : (_, x) => (x == null ? "–" : x) }, ...series],
+      series: [{ label: data.time ? names.time || "" : data.name || "", value: data.time ? "{HH}:{mm}:{ss}" : (_, x) => (x == null ? "–" : x) }, ...series],
     };
   }
   const columns = (data) => [data.x, ...data.series.map((one) => one.y)];
