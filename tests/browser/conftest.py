@@ -91,6 +91,14 @@ class Visitor:
         assert wide <= 1, f"the page is {wide} px wider than the window"
         self.quiet()
 
+    def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for what no selector tells. (The page's policy forbids the expressions that playwright would wait for.)"""
+        for _ in range(WAIT_MILLIS // 50):
+            if holds():
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError("it did not come true")
+
     def quiet(self) -> None:
         """Nothing that the browser complained of."""
         assert len(self.errors) <= 2 * self.refusals, self.errors

@@ -52,9 +52,9 @@ def test_language_and_theme_are_chosen_and_kept(visitor: Makes) -> None:
     someone = visitor()
     page = someone.go()
     page.select_option("#lang", "zh")
-    page.wait_for_function("document.documentElement.lang === 'zh-Hans'")
+    page.wait_for_selector("html[lang=zh-Hans]")
     page.select_option("#theme", "dark")
-    page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    page.wait_for_selector("html[data-theme=dark]")
     page.reload()
     assert page.get_attribute("html", "lang") == "zh-Hans" and page.get_attribute("html", "data-theme") == "dark"
     assert re.search("[\u4e00-\u9fff]", page.inner_text("main h1"))

@@ -1,4 +1,4 @@
-"""Somebody who never saw Shike finds out in a minute why last night's report of 02:30 was late (issue 6, done means)."""
+"""Somebody who never saw Shike finds out in a minute why last night's report of 02:30 was late (issue 6)."""
 
 from __future__ import annotations
 

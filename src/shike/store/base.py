@@ -24,6 +24,7 @@ from msgspec import Struct, field
 from shike.bounds import SESSIONS_LISTED
 from shike.lanes import queue_of
 from shike.model import (
+    TERMINAL,
     Attempt,
     Bucket,
     Ended,
@@ -85,6 +86,16 @@ class RunFilter(Struct, frozen=True, kw_only=True):
     key: str = ""
     before: int = 0  # run id to go on from
     limit: int = 50
+
+    @property
+    def may_live(self) -> bool:
+        """Whether a live run can fit: else nobody has to look through the hot tables."""
+        return not self.states or not TERMINAL.issuperset(self.states)
+
+    @property
+    def may_be_over(self) -> bool:
+        """Whether one that is over can fit."""
+        return not self.states or not TERMINAL.isdisjoint(self.states)
 
 
 class Control(Struct, frozen=True, kw_only=True):

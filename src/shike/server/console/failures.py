@@ -1,4 +1,4 @@
-"""Dead letters by fingerprint: the same kind of failure of the same task in the same place, whatever numbers it tells."""
+"""Dead letters by fingerprint: the same kind of failure of the same task in the same place, whatever its numbers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from shike.operate.facts import instant, last_attempt
 HOURS: Final = 24
 DIGITS: Final = 10  # of a fingerprint
 VARYING: Final = re.compile(r"0x[0-9a-f]+|[0-9a-f]{16,}|\d+(?:\.\d+)*|'[^']*'|\"[^\"]*\"", re.IGNORECASE)
+MODULE: Final = re.compile(r"^(?:\w+\.)+(?=\w+(?::|$))")  # of a failure's type
 PLACE: Final = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
@@ -46,7 +47,8 @@ def fingerprint_of(ended: Ended) -> str:
 def kind_of(ended: Ended) -> str:
     """The failure without numbers, ids and quoted values."""
     last = last_attempt(ended)
-    return VARYING.sub("…", (last.error if last is not None else "") or ended.reason)[:200]
+    text = (last.error if last is not None else "") or ended.reason
+    return VARYING.sub("…", MODULE.sub("", text))[:200]
 
 
 def place_of(ended: Ended) -> str:

@@ -69,6 +69,7 @@ class Feed:
         self._last = b""
         self._task: asyncio.Task[None] | None = None
         self.reads = 0
+        self.changes = 0
 
     def add(self, viewer: Viewer) -> None:
         """From now on; the last value at once."""
@@ -98,6 +99,7 @@ class Feed:
             event = b"event: " + self._topic.name.encode() + b"\ndata: " + value + b"\n\n"
             if event != self._last:
                 self._last = event
+                self.changes += 1
                 for viewer in self._viewers:
                     viewer.put(self._topic.name, event)
             await asyncio.sleep(self._topic.seconds)
@@ -116,6 +118,14 @@ class Live:
     def feeds(self) -> dict[str, Feed]:
         """Those that are read at the moment, by topic."""
         return dict(self._feeds)
+
+    def told(self, topic: str) -> int:
+        """How often a topic has changed: what is shared after a change is no older than that change."""
+        return self._feeds[topic].changes if topic in self._feeds else 0
+
+    def forget(self) -> None:
+        """Share nothing that was read before: somebody here has just changed it."""
+        self._values.clear()
 
     def join(self, desk: Desk, topics: Collection[Topic]) -> Viewer:
         """A viewer of these topics, until it `leave`s."""

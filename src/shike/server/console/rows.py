@@ -59,5 +59,5 @@ def row_of(known: Live | Ended, now: int) -> Row:
 
 
 def rows_of(runs: Iterable[Live | Ended], now: int) -> list[Row]:
-    """Several."""
-    return [row_of(known, now) for known in runs]
+    """Several, the latest due first: ids of different processes do not follow each other in time."""
+    return [row_of(known, now) for known in sorted(runs, key=lambda one: (one.run.due_at, one.run.id), reverse=True)]

@@ -76,8 +76,10 @@ async def runs(tx: Tx, wanted: RunFilter) -> list[Live | Ended]:
     instant = await tx.now()
     states = [int(state) for state in wanted.states]
     values = [wanted.before or LAST_ID, *numbers, wanted.key, bool(states), states]
-    found: list[Live | Ended] = [ended_of(row) for row in await tx.rows("runs_ended", *values, wanted.limit)]
-    rows = await tx.rows("runs_live", *values, instant, wanted.limit)
+    found: list[Live | Ended] = []
+    if wanted.may_be_over:
+        found += [ended_of(row) for row in await tx.rows("runs_ended", *values, wanted.limit)]
+    rows = await tx.rows("runs_live", *values, instant, wanted.limit) if wanted.may_live else []
     holders = await leased(tx) if any(row[14] for row in rows) else {}
     await call_workers(tx, rows, 1, 15)
     found += [live_of(row, holders.get(row[0], 0) if row[14] else 0, worker(tx, row[1], row[15])) for row in rows]

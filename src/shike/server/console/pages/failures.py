@@ -77,10 +77,12 @@ async def do_deed(ask: Ask[Confirmed, Nothing]) -> Reply:
         raise BadField(words, field="expected")
     if body.deed == "drop":
         count = await dead.drop(ask.desk.store, letters)
+        ask.desk.live.forget()
         ask.after = {"dropped": count}
         return told(ask, words_of(ask, "failures.dropped", count=count), to="/failures")
     replays = await dead.replay_all(ask.desk.client, letters)
     ask.after = replays
+    ask.desk.live.forget()
     return told(ask, words_of(ask, "failures.replayed", count=len(replays.replayed)), to="/failures")
 
 
@@ -88,7 +90,8 @@ async def _letters(ask: Ask[Any, Any]) -> list[Ended]:
     async def read() -> list[Ended]:
         return await ask.desk.store.dead(LETTERS_MAX)
 
-    found: list[Ended] = await ask.desk.live.shared("failures", SHARED_SECONDS, read)
+    key = ("failures", ask.desk.live.told("changes"))
+    found: list[Ended] = await ask.desk.live.shared(key, SHARED_SECONDS, read)
     return [one for one in found if ask.who.covers(one.run.queue)]
 
 

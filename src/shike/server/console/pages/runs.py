@@ -92,7 +92,8 @@ async def _found(ask: Ask[Any, Any], wanted: Search, before: int) -> Found:
             ask.desk.store, wanted, limit=ROWS, before=before, codec=ask.desk.codec, covers=ask.who.covers
         )
 
-    found: Found = await ask.desk.live.shared(("runs", wanted.text, before, ask.who.queues), SHARED_SECONDS, look)
+    key = ("runs", wanted.text, before, ask.who.queues, ask.desk.live.told("changes"))
+    found: Found = await ask.desk.live.shared(key, SHARED_SECONDS, look)
     return found
 
 
