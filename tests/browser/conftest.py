@@ -92,7 +92,7 @@ class Visitor:
         self.quiet()
 
     def until(self, holds: Callable[[], bool]) -> None:
-        """Wait for what no selector tells. (The page's policy forbids the expressions that playwright would wait for.)"""
+        """Wait for what no selector tells. The page's policy forbids what playwright would evaluate."""
         for _ in range(WAIT_MILLIS // 50):
             if holds():
                 return

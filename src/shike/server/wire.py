@@ -63,7 +63,7 @@ class Wire:
 
     async def body(self, limit: int, types: frozenset[str] = JSON_TYPES) -> bytes:
         """All of a body; raises `BadBody` for another type and for one that is longer, after `limit` bytes."""
-        kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        kind = self.headers.get("content-type", min(types)).partition(";")[0].strip().lower()
         if kind not in types:
             wanted, name = (
                 ("application/json", "not-json") if types is JSON_TYPES else (", ".join(sorted(types)), "not-a-form")

@@ -187,7 +187,8 @@ async def make(ask: Ask[NewRun, Nothing]) -> Reply:
 def _field_of(error: BadInput) -> str:
     if isinstance(error, BadArguments):
         return "arguments"
-    return next((name for name in ("arguments", "queue", "key", "delay") if name in str(error)), "task")
+    words = {"arguments": "arguments", "queue": "queue", "key": "key", "delay": "delay", "band": "priority"}
+    return next((field for word, field in words.items() if word in str(error)), "task")
 
 
 def _priority(text: str) -> int | None:
