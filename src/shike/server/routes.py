@@ -49,7 +49,7 @@ Handler = Callable[[Ask[Any, Any]], Awaitable[Any]]
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One thing that can be asked for. `role` None goes with `Rule.OPEN`, `PROOF` and `SIGNED`, and with nothing else."""
+    """One thing that can be asked for. `role` None goes with `Rule.OPEN`, `PROOF` and `SIGNED`, and no other."""
 
     verb: str
     path: str

@@ -6,13 +6,11 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from shike.errors import NotAuthenticated
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.bounds import SIGN_IN_SECONDS
 from shike.server.console.page import CONSOLE, HTML
 from shike.server.console.render import show
 from shike.server.console.visit import SIGN_IN_COOKIE, Visit
-from shike.server.face import count_refusal
 from shike.server.roles import Access, Role
 from shike.server.routes import Face, Logged, Route, Rule
 
@@ -46,11 +44,7 @@ async def form(ask: Ask[None, Next]) -> Reply:
 
 async def enter(ask: Ask[Credentials, Nothing]) -> Reply:
     """Let in whoever shows a valid key or an unused link."""
-    try:
-        cookie, access = await _by_either(ask)
-    except NotAuthenticated:
-        count_refusal(ask.desk, ask.address)
-        raise
+    cookie, access = await _by_either(ask)  # the door counts who shows a wrong one
     await ask.desk.log.note(access, ask.address, DEED, 303)
     headers = {"set-cookie": _cookie(ask.visit, cookie, round(SIGN_IN_SECONDS))}
     return Reply(status=200, raw=b"", media_type=HTML, headers=headers | {"hx-redirect": _inside(ask)})
