@@ -18,9 +18,11 @@ from shike.lanes import queue_of
 from shike.model import Planned
 from shike.operate.schedules import upcoming
 from shike.store.base import Store
+from shike.trigger.line import Moment
 
 MOMENTS_MAX: Final = 2_000  # of one schedule: two a second for a quarter of an hour, and then some
 DELAYED_MAX: Final = 2_000  # instants that are read ahead in the lanes
+FEW: Final = 4  # … are computed first
 AT_ONCE: Final = 50  # schedules between two turns of the event loop
 BUSIEST: Final = 8
 
@@ -40,6 +42,16 @@ class Ahead(Struct, frozen=True, kw_only=True):
         return sum(self.planned) + sum(self.delayed)
 
 
+def _until(planned: Planned, start: int, end: int) -> list[Moment]:
+    """The moments after `start` up to the first at or behind `end`; at most MOMENTS_MAX. Most schedules have few."""
+    limit = FEW
+    while True:
+        moments = upcoming(planned, start, limit)
+        if len(moments) < limit or moments[-1].at >= end or limit >= MOMENTS_MAX:
+            return moments
+        limit = min(limit * 8, MOMENTS_MAX)
+
+
 async def ahead(store: Store, schedules: Sequence[Planned], seconds: int) -> Ahead:
     """Of the next `seconds` whole seconds, the present one left out."""
     now = await store.now()
@@ -56,7 +68,7 @@ async def ahead(store: Store, schedules: Sequence[Planned], seconds: int) -> Ahe
             continue
         queue, name = queue_of(one.schedule.queue), one.schedule.name
         early = now - round(one.schedule.jitter_seconds * MICROS)  # jitter may bring a passed moment into the window
-        moments = upcoming(one, early, MOMENTS_MAX)
+        moments = _until(one, early, end * MICROS)
         due = [moment.due_at for moment in moments if now < moment.due_at < end * MICROS]
         if len(moments) == MOMENTS_MAX and moments[-1].at < end * MICROS:
             capped.append(name)

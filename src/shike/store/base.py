@@ -97,6 +97,11 @@ class RunFilter(Struct, frozen=True, kw_only=True):
         """Whether one that is over can fit."""
         return not self.states or not TERMINAL.isdisjoint(self.states)
 
+    @property
+    def may_be_history(self) -> bool:
+        """Whether one that is over and no dead letter can fit: those lie apart."""
+        return not self.states or any(state in TERMINAL and state is not State.DEAD for state in self.states)
+
 
 class Control(Struct, frozen=True, kw_only=True):
     """A small row of settings or switches, changed by compare-and-set. `queue/NAME` = b"paused …" pauses a queue."""

@@ -61,7 +61,7 @@ async def matches(
     found: list[Live | Ended] = []
     before = 0
     for _ in range(LOOKS_MAX):
-        page = await search(store, wanted, limit=BULK_MAX, before=before, codec=codec, covers=covers)
+        page = await search(store, wanted, limit=BULK_MAX, before=before, deep=True, codec=codec, covers=covers)
         found += [one for one in page.runs if suits(one, deed, page.now)]
         before = page.before
         if not before or len(found) > BULK_MAX:

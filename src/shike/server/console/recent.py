@@ -20,7 +20,7 @@ from shike.store.hints import Hint, HintKind
 SPAN_SECONDS: Final = 900
 LOOKED_UP_MAX: Final = 100  # runs in one reading: a few milliseconds of any store
 SAMPLES_MAX: Final = 20_000
-WARM_RUNS: Final = 500  # of the newest runs, for what went before
+WARM_RUNS: Final = 300  # of the newest runs, for what went before
 OVER: Final = tuple(sorted(TERMINAL))
 
 

@@ -88,7 +88,7 @@ def runs(tx: Tx, wanted: RunFilter) -> list[Live | Ended]:
         found += islice(_live_runs(tx, wanted, conditions), wanted.limit)
     states = listed(wanted.states)
     sources = [tx.all("runs_dead", *conditions, states, states, wanted.limit)] if wanted.may_be_over else []
-    for day in over.days(tx) if wanted.may_be_over else ():
+    for day in over.days(tx) if wanted.may_be_history else ():
         sources.append(tx.dated("runs_history", day, *conditions, states, states, wanted.limit).fetchall())
     found += [ended_of(row) for rows in sources for row in rows]
     return sorted(found, key=lambda row: row.run.id, reverse=True)[: wanted.limit]

@@ -39,6 +39,7 @@ class Wanted(Struct, frozen=True, forbid_unknown_fields=True):
 
     q: Annotated[str, Meta(max_length=SEARCH_CHARS_MAX)] = ""
     before: Annotated[str, Meta(max_length=20)] = ""
+    deep: bool = False  # through the whole history, however long that takes
 
 
 class Word(Struct, frozen=True, forbid_unknown_fields=True):
@@ -66,16 +67,11 @@ class Bulk(Struct, frozen=True, forbid_unknown_fields=True):
 async def page(ask: Ask[None, Wanted]) -> Reply:
     """The page; asked for by itself only its table."""
     wanted = await _read(ask, ask.query.q)
-    found = await _found(ask, wanted, place_of(ask.query.before))
+    found = await _found(ask, wanted, place_of(ask.query.before), deep=ask.query.deep)
     template = "runs_table.html" if ask.visit.is_part else "runs.html"
     rows = rows_of(found.runs, found.now)
-    return show(
-        ask, template, page="runs", q=ask.query.q, rows=rows, found=found, states=STATES, address=_address(ask.query.q)
-    )
-
-
-def _address(q: str) -> str:
-    return f"/runs?q={quote(q)}" if q else "/runs?q="
+    address = f"/runs?q={quote(ask.query.q)}" + ("&deep=true" if ask.query.deep else "")
+    return show(ask, template, page="runs", q=ask.query.q, deep=ask.query.deep, rows=rows, found=found, address=address)
 
 
 async def _read(ask: Ask[Any, Any], text: str) -> Search:
@@ -86,13 +82,13 @@ async def _read(ask: Ask[Any, Any], text: str) -> Search:
     return searching.named(wanted, (await _known_names(ask))["task"]) if wanted.words else wanted
 
 
-async def _found(ask: Ask[Any, Any], wanted: Search, before: int) -> Found:
+async def _found(ask: Ask[Any, Any], wanted: Search, before: int, *, deep: bool) -> Found:
     async def look() -> Found:
         return await searching.search(
-            ask.desk.store, wanted, limit=ROWS, before=before, codec=ask.desk.codec, covers=ask.who.covers
+            ask.desk.store, wanted, limit=ROWS, before=before, deep=deep, codec=ask.desk.codec, covers=ask.who.covers
         )
 
-    key = ("runs", wanted.text, before, ask.who.queues, ask.desk.live.told("changes"))
+    key = ("runs", wanted.text, before, deep, ask.who.queues, ask.desk.live.told("changes"))
     found: Found = await ask.desk.live.shared(key, SHARED_SECONDS, look)
     return found
 
