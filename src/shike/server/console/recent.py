@@ -62,8 +62,8 @@ class Recent:
             await self._look_back(store, now)
         second = now // MICROS
         self.ended[second] += self._told_now
+        self.is_sampled = self._told_now > LOOKED_UP_MAX
         self._told_now = 0
-        self.is_sampled = len(self._waiting) > LOOKED_UP_MAX
         for _ in range(min(len(self._waiting), LOOKED_UP_MAX)):
             found = await store.ended(self._waiting.pop())
             if found is not None:
