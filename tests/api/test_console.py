@@ -174,6 +174,7 @@ def test_a_key_of_some_queues_sees_those_alone() -> None:
         page = (await look(house, "/console/runs", cookie)).text
         assert mine in page and other not in page and "not-mine" not in page
         assert "/console/audit" not in page  # it is about everything
+        assert (await look(house, "/console", cookie)).headers["location"] == "/console/runs"
         for path in (f"/console/runs/{other}", f"/console/runs/new?again={other}", f"/console/runs/{other}/cancel"):
             assert (await look(house, path, cookie)).status_code == 404
         assert (await look(house, "/console/audit", cookie)).status_code == 403

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 
 from shike.clock import ManualClock
 from shike.server.console import pages, stream
@@ -228,5 +229,30 @@ def test_other_bodies_than_forms_are_refused() -> None:
         assert json.status_code == 415
         long = await house.client.post("/console/runs/new", data={"task": "x" * 2_000_000}, headers=cookie)
         assert long.status_code == 413
+
+    visit(story)
+
+
+def test_a_path_that_is_not_there_is_a_page() -> None:
+    async def story(house: House) -> None:
+        said = await look(house, "/console/nowhere", await signed_in(house))
+        assert said.status_code == 404 and "<h1>Not found</h1>" in said.text
+        assert "default-src 'none'" in said.headers["content-security-policy"]
+        assert (await look(house, "/nowhere")).headers["content-type"] == "application/problem+json"
+
+    visit(story)
+
+
+def test_mounted_elsewhere_its_links_lead_there() -> None:
+    async def story(house: House) -> None:
+        cookie = await signed_in(house)
+        transport = ASGITransport(house.client._transport.app, root_path="/shike")  # type: ignore[attr-defined]
+        async with AsyncClient(transport=transport, base_url="http://shike") as client:
+            said = await client.get("/console/runs", headers={"cookie": f"shike_sign_in={cookie}"})
+            assert said.status_code == 200
+            links = set(re.findall(r"(?:href|src|hx-get|hx-post|action)=\"([^\"]*)\"", said.text))
+            assert all(one.startswith(("/shike/console", "#")) for one in links), links
+            out = await client.get("/console/runs")
+            assert out.headers["location"].startswith("/shike/console/sign-in?next=")
 
     visit(story)

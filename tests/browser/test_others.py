@@ -19,8 +19,8 @@ def test_now_draws_what_is_ahead_and_changes_by_itself(visitor: Makes) -> None:
     assert page.locator("[data-plot] canvas").count() == 3
     page.wait_for_selector("body[data-listening]")
     total = int(page.inner_text("[data-pick=total]"))
-    for number in range(3):
-        submitted(someone.site, delay=f"{100 + 60 * number}s")
+    for number in range(20):
+        submitted(someone.site, delay=f"{100 + 30 * number}s")
     someone.until(lambda: int(page.inner_text("[data-pick=total]")) > total)
     page.emulate_media(color_scheme="dark")
     page.set_viewport_size({"width": 700, "height": 900})

@@ -131,7 +131,7 @@ def test_a_run_is_edited_and_run_again(visitor: Makes) -> None:
     someone = visitor(Role.OPERATOR)
     (dead,) = someone.site.do(someone.site.store.runs(RunFilter(task="parcel.announce", states=(State.DEAD,), limit=1)))
     page = someone.go(f"/runs/{dead.run.id}")
-    assert page.locator("pre.lines").count() == 2 and "return f" in page.inner_text("pre.lines >> nth=0")
+    assert page.locator("pre.lines").count() == 2 and "in parcel_announce" in page.inner_text("pre.lines >> nth=0")
     someone.sound()
     page.click("text=Edit and run again")
     page.wait_for_selector("#f-arguments")

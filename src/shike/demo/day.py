@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Final
 
 from shike.app import Shike
@@ -27,6 +28,7 @@ from shike.worker.context import current
 
 SLOTS: Final = 4
 TABLES: Final = 30
+HOURS: Final = 28.0  # whatever time it is now, there was a night in them that is over
 LATE: Final = "report.night"  # the schedule whose run of 02:30 was late
 HERD: Final = ("cache.warm", "feeds.pull", "rates.fetch", "search.index", "stock.sync", "sitemap.build")
 
@@ -43,7 +45,7 @@ def shop(store: Store | str = "memory://", *, seed: int = 30, lively: bool = Fal
     """The app. Its handlers take their time by `asyncio.sleep`: virtual time passes at once. `lively`: with more
     schedules, of every few seconds, for who looks on."""
     app = Shike(store, name="shop")
-    dice = random.Random(seed)
+    dice, orders = random.Random(seed), count(1_000)
 
     @app.task(name="backup.begin")
     async def backup_begin() -> int:
@@ -69,13 +71,13 @@ def shop(store: Store | str = "memory://", *, seed: int = 30, lively: bool = Fal
     @app.task(name="order.arrive")
     async def order_arrive() -> int:
         """Orders come in; each wants a mail, a payment and a parcel."""
-        count = dice.randint(1, 3)
-        for _ in range(count):
-            order = dice.randint(1_000, 9_999)
+        arrived = dice.randint(1, 3)
+        for _ in range(arrived):
+            order = next(orders)
             await mail_send.submit(order=order, what="thank you")
             await payment_take.options(key=f"payment/{order}").submit(order=order)
             await parcel_announce.in_("2m").submit(order=order)
-        return count
+        return arrived
 
     @app.task(name="mail.send", queue="mail")
     async def mail_send(order: int, what: str) -> str:
@@ -89,7 +91,7 @@ def shop(store: Store | str = "memory://", *, seed: int = 30, lively: bool = Fal
         owner="treasury",
     )
     async def payment_take(order: int) -> str:
-        """The bank fails now and then; every fiftieth order is never paid."""
+        """The bank fails now and then; every fortieth order is never paid."""
         await asyncio.sleep(dice.uniform(0.3, 1.5))
         if order % 40 == 0 or dice.random() < 0.08:
             raise PaymentRefused(f"order {order}: the bank did not answer within 5 s")
@@ -168,7 +170,7 @@ class _Night(Harness):
         return engine
 
 
-def lived(until: datetime, *, hours: float = 24.0, seed: int = 30) -> MemoryStore:
+def lived(until: datetime, *, hours: float = HOURS, seed: int = 30) -> MemoryStore:
     """A store that holds the shop's last `hours` before `until`; its clock is the machine's from then on."""
     held = _Night(shop(seed=seed), until - timedelta(hours=hours))
     held.open()

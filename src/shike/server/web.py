@@ -17,11 +17,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from shike.client import Client
 from shike.errors import UnguardedRoute
-from shike.server.door import Door
+from shike.server.console.page import CONSOLE
+from shike.server.door import FACES, Door
 from shike.server.openapi import PATH
 from shike.server.opening import Opening
 from shike.server.problems import MEDIA_TYPE, encode, headers_of, plain, unexpected
-from shike.server.routes import Route, checked
+from shike.server.routes import Face, Route, checked
 from shike.server.table import SERVED
 from shike.server.wire import Wire
 
@@ -86,11 +87,17 @@ def _handler(door: Door, path: str, verbs: dict[str, Route]) -> HTTPRouteHandler
     return HTTPRouteHandler(typed, http_method=methods, status_code=200, opt={GUARDED: tuple(verbs)})(serve)
 
 
-def not_ours(_: Any, error: Exception) -> Response[bytes]:
+def not_ours(request: Any, error: Exception) -> Response[bytes]:
     """What Litestar refuses by itself: a path that is not there."""
     status = getattr(error, "status_code", 500)
     problem = plain(status, "there is nothing at this path", "no-such-path") if status == 404 else unexpected()
     if 400 <= status < 500 and status != 404:
         problem = plain(status, "this request cannot be understood", "bad-request")
+    if f"{CONSOLE}/" in str(request.scope.get("path", "")):
+        wire = Wire(request.scope | {"path_params": {}}, request.receive, request.send)
+        reply = FACES[Face.CONSOLE].refusal(wire, problem)
+        return Response(
+            content=reply.raw or b"", status_code=reply.status, media_type=reply.media_type, headers=reply.headers
+        )
     headers = headers_of(problem) | {k: v for k, v in (getattr(error, "headers", None) or {}).items() if k == "allow"}
     return Response(content=encode(problem), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shike.app import Shike
 from shike.clock import MICROS, ManualClock
@@ -48,6 +51,12 @@ def test_what_a_person_types_is_read() -> None:
 def test_what_cannot_be_read_is_told(text: str, told: str) -> None:
     with pytest.raises(BadInput, match=told):
         parse(text, NOW)
+
+
+@given(st.text(max_size=80), st.sampled_from(["", "since:", "late:", "id:", "state:", "args.", "until:2"]))
+def test_whatever_is_typed_is_read_or_refused(text: str, prefix: str) -> None:
+    with contextlib.suppress(BadInput):
+        parse(prefix + text, NOW)
 
 
 class Counted(MemoryStore):

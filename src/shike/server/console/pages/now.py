@@ -14,7 +14,7 @@ from shike.model import Load, State
 from shike.operate.ahead import Ahead, ahead
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.console.live import Topic
-from shike.server.console.page import Page, shown
+from shike.server.console.page import CONSOLE, Page, shown
 from shike.server.console.recent import SPAN_SECONDS, Recent, Sample
 from shike.server.console.render import number, seconds, show
 from shike.server.routes import Rule
@@ -32,7 +32,10 @@ RECENT: Final = "now.recent"
 
 
 async def page(ask: Ask[None, Nothing]) -> Reply:
-    """The page, with the values of this moment; the stream goes on from there."""
+    """The page, with the values of this moment; the stream goes on from there. A key of some queues has no such view:
+    it begins with its runs."""
+    if ask.who.queues:
+        return Reply(status=303, raw=b"", headers={"location": f"{ask.visit.root}{CONSOLE}/runs"})
     coming, recent = await _ahead(ask.desk), await _recent(ask.desk)
     return show(ask, "now.html", page="now", coming=coming, recent=recent)
 
@@ -161,5 +164,5 @@ TOPICS = (
     Topic(name="recent", seconds=RECENT_PERIOD, read=_recent),
 )
 ROUTES = (
-    shown("", page, rule=Rule.WHOLE, words="Now: what is due in the next 15 minutes, and how late the last 15 were."),
+    shown("", page, rule=Rule.QUEUE, words="Now: what is due in the next 15 minutes, and how late the last 15 were."),
 )
