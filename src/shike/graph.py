@@ -300,7 +300,7 @@ class Graph:
         self.refuse_stored()  # by another submission that was under way
         self._id = first
         found = self._entries(order, first)
-        return [replace(_carrying(found), guards=tuple(keys))] if keys else found
+        return [replace(carrying(found), guards=tuple(keys))] if keys else found
 
     async def stored(self, first: int, *, fresh: bool) -> None:
         """It is in the store from this run on. Raises `Conflict` where that is of another graph."""
@@ -362,11 +362,11 @@ class Graph:
         return f"<graph {self._id or 'not stored yet'} of {counted(len(self.nodes), 'run')}>"
 
 
-def _carrying(entries: Sequence[Entry]) -> Entry:
+def carrying(entries: Sequence[Entry]) -> Entry:
     """The first entry, which brings all others with it; where they are many, the last of these brings the rest."""
     root, others, rest = entries[0], list(entries[1 : 1 + CARRIED]), entries[1 + CARRIED :]
     if rest:
-        others[-1] = _carrying([others[-1], *rest])
+        others[-1] = carrying([others[-1], *rest])
     return replace(root, effects=tuple(map(Insert, others)))
 
 

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from shike.errors import TooLarge
-from shike.graph import _carrying
+from shike.graph import carrying
 from shike.model import TERMINAL, Ended, OnParent, State
 from shike.store.base import RunFilter
 from shike.store.children import UNTIL_FREED, gate_of
@@ -249,7 +249,7 @@ async def test_a_run_that_brings_its_whole_graph_with_it_is_stored_once_by_its_k
     plan = Plan().add("0")
     for number in range(1, size):
         plan.add(str(number), "0")
-    entry = _carrying([Entry(run) for run in plan.runs(world, bucket=0).values()])
+    entry = carrying([Entry(run) for run in plan.runs(world, bucket=0).values()])
     keyed = replace(entry, guards=(Absent("a", 60.0), Absent("b", 60.0)))
     others = [Entry(world.run(bucket=0)) for _ in range(2)]
     first = await world.store.submit([others[0], keyed, others[1]])
@@ -257,7 +257,7 @@ async def test_a_run_that_brings_its_whole_graph_with_it_is_stored_once_by_its_k
     root = entry.run.id
     again = await world.store.submit([keyed], repeat=True)
     assert (again[0].run_id, again[0].fresh) == (root, True), "the answer was lost: the same words"
-    second = replace(_carrying([Entry(run) for run in plan.runs(world).values()]), guards=(Absent("b", 60.0),))
+    second = replace(carrying([Entry(run) for run in plan.runs(world).values()]), guards=(Absent("b", 60.0),))
     (refused,) = await world.store.submit([second])
     assert (refused.run_id, refused.fresh) == (root, False)
     runs = await world.store.runs(RunFilter(before=root + (size << 8), limit=size))

@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
-from msgspec import Struct
 
 from shike.bounds import BETWEEN_MOMENTS
 from shike.cli import output
 from shike.cli.root import FINE, FOUND
 from shike.cli.times import when
-from shike.clock import MICROS, SystemClock, to_datetime, to_micros
+from shike.clock import SystemClock, to_datetime, to_micros
 from shike.errors import BadInput, CronError
+from shike.operate.clock_changes import changes
 from shike.trigger import DST, Cron, Disabled, Lang
 from shike.trigger import cron as cron_of
 from shike.trigger.cron_parse import Seconds
 from shike.trigger.zone import zone
-
-YEAR_SECONDS = 366 * 86_400
-DAY_SECONDS = 86_400
-
-
-class Change(Struct, frozen=True, kw_only=True):
-    """A day on which the clock is set, and what that does to this expression."""
-
-    at: datetime
-    kind: Literal["gap", "repeat"]
-    seconds: int  # jumped over, or shown twice
-    words: str
 
 
 def cron(
@@ -83,45 +71,3 @@ def _following(trigger: Cron | Disabled, start: int, count: int) -> list[datetim
         if moment is not None:
             found.append(to_datetime(moment))
     return found
-
-
-def changes(trigger: Cron, start: int) -> list[Change]:
-    """The changes of the clock within a year that this expression feels: compared with the same expression read
-    without any rule, where a time in the gap is dropped and one shown twice counts twice."""
-    follows_real_time = trigger.parsed.wild and trigger.dst in (DST.VIXIE, DST.TWICE)
-    if trigger.dst is DST.UTC or follows_real_time:
-        return []
-    found = []
-    second, end = start // MICROS, start // MICROS + YEAR_SECONDS
-    before = zone(trigger.tz).span(second)
-    while (span := zone(trigger.tz).span(before.end)).start < end:
-        if span.offset != before.offset:
-            change = _change(trigger, span.start, span.offset - before.offset)
-            if change is not None:
-                found.append(change)
-        before = span
-        if span.end >= end:
-            break
-    return found
-
-
-def _change(trigger: Cron, at: int, shift: int) -> Change | None:
-    """What the policy makes of one change; None where no named time is touched."""
-    name = {"tz": trigger.tz, "seconds": trigger.seconds, "seed": trigger.seed}
-    kind: Literal["gap", "repeat"] = "gap" if shift > 0 else "repeat"
-    stretch = (at * MICROS, (at + abs(shift)) * MICROS)
-    if shift > 0:
-        skipped = Cron(trigger.expression, dst=DST.UTC, **{**name, "tz": "UTC"})  # type: ignore[arg-type]
-        offset = zone(trigger.tz).span(at).offset - shift
-        touched = skipped.count((at + offset) * MICROS, (at + offset + shift) * MICROS).moments
-        runs = trigger.matches(at * MICROS) and not Cron(trigger.expression, dst=DST.SKIP, **name).matches(at * MICROS)  # type: ignore[arg-type]
-        rule = "what it skips runs once, when it ends" if runs else "what it skips is left out"
-        words = f"the clock jumps {shift // 60} minutes ahead over {touched} of its times; {rule}"
-    else:
-        touched = Cron(trigger.expression, dst=DST.TWICE, **name).count(*stretch).moments  # type: ignore[arg-type]
-        twice = trigger.count(*stretch).moments
-        rule = "what comes twice runs both times" if twice else "what comes twice runs the first time only"
-        words = f"the clock goes {-shift // 60} minutes back and shows {touched} of its times again; {rule}"
-    if not touched:
-        return None
-    return Change(at=to_datetime(at * MICROS), kind=kind, seconds=abs(shift), words=f"{words} (--dst {trigger.dst})")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 
 from msgspec import Struct
 
 from shike.clock import MICROS, to_datetime
-from shike.model import Session
+from shike.lanes import worker_of
+from shike.model import Load, Session
 from shike.operate.unserved import WORKERS
+from shike.scheduler.peers import load_of
 from shike.store.base import Store
 from shike.worker.serving import unpack
 
@@ -26,17 +29,22 @@ class WorkerFacts(Struct, frozen=True, kw_only=True):
     lease_left_seconds: float
     queues: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
+    load: Load | None = None  # what it told with its last beat; None: it does not tell
+    lane_runs: int = 0  # that wait in its own lanes
 
 
 async def listing(store: Store) -> list[WorkerFacts]:
     """All, in the order in which they came."""
     now = await store.now()
     sessions = [one for one in await store.sessions() if one.kind in WORKERS]
-    return [worker_facts(one, now) for one in sorted(sessions, key=lambda one: one.number)]
+    lanes = Counter[str]()
+    for standing in await store.lanes():
+        lanes[worker_of(standing.lane)] += standing.runs
+    return [worker_facts(one, now, lanes[one.id]) for one in sorted(sessions, key=lambda one: one.number)]
 
 
-def worker_facts(session: Session, now: int) -> WorkerFacts:
-    served = unpack(session.load)
+def worker_facts(session: Session, now: int, lane_runs: int = 0) -> WorkerFacts:
+    served, load = unpack(session.load), load_of(session)
     return WorkerFacts(
         name=session.name,
         session=session.id[:8],
@@ -48,4 +56,6 @@ def worker_facts(session: Session, now: int) -> WorkerFacts:
         lease_left_seconds=(session.expires_at - now) / MICROS,
         queues=served.queues,
         tasks=served.tasks,
+        load=load if load.slots else None,
+        lane_runs=lane_runs,
     )

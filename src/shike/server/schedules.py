@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shike.bounds import MISFIRE_GRACE_SECONDS
 from shike.declare import Policies, one_trigger, schedule_of
-from shike.errors import BadField, BadInput, Conflict, PreconditionFailed, TriggerError
+from shike.errors import BadArguments, BadField, BadInput, Conflict, PreconditionFailed, TriggerError
 from shike.model import Planned, Schedule
 from shike.operate import backfill as backfilling
 from shike.operate import schedules
@@ -20,6 +20,7 @@ from shike.operate.schedules import MomentFacts, ScheduleFacts, schedule_facts
 from shike.secret import redacted
 from shike.server import reading
 from shike.server.ask import Ask, Nothing, Reply, etag_of
+from shike.server.desk import Desk
 from shike.server.roles import Role
 from shike.server.routes import API, Logged, Route, Rule
 from shike.server.shapes import NONE, Fill, HowMany, Language, NewSchedule, Pause
@@ -69,7 +70,7 @@ async def show(ask: Ask[None, Language]) -> Reply:
 async def put(ask: Ask[NewSchedule, Nothing]) -> Reply:
     """Make or edit it. `If-Match`: only the version that was seen; `If-None-Match: *`: only if there is none yet."""
     store, name = ask.desk.store, _name(ask)
-    wanted = _schedule(ask)
+    wanted = schedule_of_sent(ask.desk, ask.path["group"], ask.path["name"], ask.body)
     ask.who.may_use(wanted.queue)
     known = await store.schedule(name)
     there = known if known is not None and not known.deleted else None
@@ -178,10 +179,10 @@ async def _page(ask: Ask[Any, Any], planned: Planned, lang: Any) -> Reply:
     return Reply(value=page, headers={"etag": etag_of_schedule(planned)})
 
 
-def _schedule(ask: Ask[NewSchedule, Nothing]) -> Schedule:
-    wanted = ask.body
-    trigger = _trigger(wanted)
-    task = ask.desk.tasks.find(wanted.task)
+def schedule_of_sent(desk: Desk, group: str, name: str, wanted: NewSchedule) -> Schedule:
+    """What was sent as a schedule; raises `BadField`."""
+    trigger = trigger_of(wanted)
+    task = desk.tasks.find(wanted.task)
     wish = Wish(
         queue=wanted.queue,
         band=wanted.priority,
@@ -194,12 +195,15 @@ def _schedule(ask: Ask[NewSchedule, Nothing]) -> Schedule:
     try:
         call = call_of(task, arguments, wish)
         policies = _policies(wanted)
-        return schedule_of(ask.path["name"], ask.path["group"], call, trigger, policies, ask.desk.client.codec)
+        return schedule_of(name, group, call, trigger, policies, desk.client.codec)
+    except BadArguments as error:
+        raise reading.named(error, "arguments") from None
     except BadInput as error:
         raise reading.named(error, _field_of(str(error))) from None
 
 
-def _trigger(wanted: NewSchedule) -> AnyTrigger:
+def trigger_of(wanted: NewSchedule) -> AnyTrigger:
+    """When it runs; raises `BadField`."""
     for field, text in (("cron", wanted.cron), ("every", wanted.every), ("delay", wanted.delay)):
         if isinstance(text, str) and REFERENCE in text:
             raise BadField(f"{REFERENCE}…}} is filled in programs only, not over HTTP", field=field)
