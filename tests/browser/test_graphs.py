@@ -185,3 +185,22 @@ def test_a_graph_is_sound_in_each_dress(
     someone = visitor(viewport=size).prefer(theme=theme, lang=lang)
     someone.go(f"/graphs/{graph}")
     someone.sound()
+
+
+def test_a_strike_is_made_and_lifted(visitor: Makes) -> None:
+    someone = visitor(Role.OPERATOR)
+    page = someone.go("/limits")
+    page.click(".head >> text=Strike")
+    page.wait_for_selector("#dialog[open]")
+    page.fill("#f-predicate", "task = = mail")
+    page.fill("#f-reason", "their relay bounces")
+    page.click("#dialog button[type=submit]")
+    page.wait_for_selector("#f-predicate[aria-invalid=true]")
+    someone.refusals += 1
+    someone.sound()
+    page.fill("#f-predicate", "task=bakery.nothing")
+    page.click("#dialog button[type=submit]")
+    page.wait_for_selector("td:text-is('task=bakery.nothing')")
+    someone.sound()
+    page.click("button:text-is('Lift')")
+    page.wait_for_selector("text=Nothing is struck")
