@@ -28,7 +28,7 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--in-process-gpu", "--renderer-process-limit=1"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: while it is open, an event loop runs in this thread
 def browser() -> Iterator[playwright.Browser]:
     if CHROMIUM is None:
         words = "THE CONSOLE IS NOT TESTED: there is no chromium here; `make services` installs it"

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
 from pathlib import Path
-from random import Random, SystemRandom
+from random import Random
 
 import pytest
 
 from tests.sim.chaos import Kind, script
 from tests.sim.cluster import SHORT_SECONDS, STRIKES_PER_SECOND
 from tests.sim.fleet import describe, sweep
+from tests.sim.seeds import fresh
 
 HERE = Path(__file__).parent
 FRESH_SEEDS = int(os.environ.get("SHIKE_SIM_SEEDS", "4"))
@@ -24,18 +24,6 @@ def corpus() -> list[tuple[int, float]]:
     lines = (HERE / "corpus.txt").read_text(encoding="utf-8").splitlines()
     words = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     return [(int(seed), float(chaos_seconds)) for seed, chaos_seconds, *_ in words]
-
-
-@functools.cache
-def fresh() -> int:
-    """Where the fresh seeds begin: anywhere; in CI, where the tree says: what a commit failed by can be repeated."""
-    if "CI" in os.environ:
-        tree = subprocess.run(
-            ["git", "rev-parse", "HEAD^{tree}"], cwd=HERE, capture_output=True, text=True, check=False
-        )
-        if tree.returncode == 0:
-            return int(tree.stdout[:7], 16)
-    return SystemRandom().randrange(1_000_000_000)
 
 
 @pytest.mark.parametrize("part", range(PARTS))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,26 +13,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="the browser test
 
 ABOVE = Path(__file__).parents[1]
 AXE = (ABOVE / "axe" / "axe.min.js").read_text("utf-8")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WAIT_MILLIS = 45_000
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--in-process-gpu", "--renderer-process-limit=1"]
 
 playwright.expect.set_options(timeout=WAIT_MILLIS)
-
-if not (ABOVE / "conftest.py").exists():  # there is one browser for all
-
-    @pytest.fixture(scope="package")  # no longer: while it is open, an event loop runs in this thread
-    def browser() -> Iterator[playwright.Browser]:
-        if CHROMIUM is None:
-            words = "THE RAILWAY'S PAGES ARE NOT TESTED: there is no chromium here; `make services` installs it"
-            if os.environ.get("CI"):
-                pytest.fail(words)
-            pytest.skip(words)
-        with playwright.sync_playwright() as driver:
-            found = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            yield found
-            found.close()
 
 
 @pytest.fixture(scope="session")
