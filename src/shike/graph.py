@@ -317,7 +317,9 @@ class Graph:
         root = self.nodes[self.order()[0]].call.definition.name
         ties = known.run.ties if known is not None else None
         if known is None or ties is None or (ties.graph, ties.size) != (first, len(self.nodes)):
-            raise Conflict(f"this key was used for run {first}, which is no graph of these {len(self.nodes)} runs")
+            raise Conflict(
+                f"this key was used for run {first}, which is no graph of {counted(len(self.nodes), 'run')} as this one"
+            )
         if known.run.task != root:
             raise Conflict(f"this key was used for graph {first}, which begins with {known.run.task}, not with {root}")
 

@@ -12,6 +12,7 @@ from shike.bounds import BROADCAST_WORKERS_MAX, GANG_RUNS_MAX, GANG_SECONDS_MAX
 from shike.call import Call, Duration, Handle, Handles
 from shike.client import Client
 from shike.clock import MICROS
+from shike.counted import counted
 from shike.errors import BadInput, BadTime, GraphError, NoWorker, TooLarge
 from shike.how import routed
 from shike.ids.runs import BUCKET_BITS
@@ -102,7 +103,9 @@ def band_together(nodes: Sequence[Member], timeout: Duration, least: int | None)
     seconds = parse_duration(timeout) / MICROS
     least = len(nodes) if least is None else least
     if not nodes or not 1 <= least <= len(nodes) or any(node.gang for node in nodes):
-        raise BadInput(f"a gang of {len(nodes)} runs, at least {least}: each in one gang, and 1 to all of them")
+        raise BadInput(
+            f"a gang of {counted(len(nodes), 'run')}, at least {least}: each in one gang, and 1 to all of them"
+        )
     if len(nodes) > GANG_RUNS_MAX:
         raise TooLarge(f"a gang may have {GANG_RUNS_MAX} runs", size=len(nodes), limit=GANG_RUNS_MAX)
     if not 0 < seconds <= GANG_SECONDS_MAX:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from shike.clock import to_datetime
+from shike.counted import counted
 from shike.errors import Conflict, StoreError
 from shike.server.log import Log
 from shike.store.base import Store
@@ -24,7 +25,7 @@ async def keep(entries: Log, store: Store, days: float) -> None:
             before = to_datetime(await store.now()) - timedelta(days=days)
             gone = await entries.purge(None, "", before)
             if gone.count:
-                log.info("%d entries of the log of deeds were older than %g days", gone.count, days)
+                log.info("the log of deeds lost %s, older than %g days", counted(gone.count, "entry", "entries"), days)
         except (StoreError, Conflict) as error:  # Conflict: another server is at it
             log.info("the log of deeds is looked through later: %s", error)
         await asyncio.sleep(ROUND_SECONDS)

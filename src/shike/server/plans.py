@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shike.call import Call
+from shike.counted import counted
 from shike.errors import BadField, GraphCycle
 from shike.graph import Graph
 from shike.model import Ended, State
@@ -101,8 +102,8 @@ class Plan:
         where = self._wheres[group[0]]
         if len(group) > PLAN_RUNS_MAX:
             raise BadField(
-                f"{len(group)} runs depend on each other, at most {PLAN_RUNS_MAX} may: send them as a graph, "
-                "POST /api/v1/graphs",
+                f"{counted(len(group), 'run')} depend on each other, at most {PLAN_RUNS_MAX} may: send them as a "
+                "graph, POST /api/v1/graphs",
                 field=f"{where}dependencies",
             )
         graph = Graph(self._ask.desk.client)

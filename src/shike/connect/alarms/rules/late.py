@@ -11,6 +11,7 @@ from shike.clock import MICROS
 from shike.connect.alarms.base import Finding, Rule, check_threshold, is_meant, seconds_of
 from shike.connect.alarms.bounds import MOMENTS_BACK_SECONDS, OPEN_MOMENTS_MAX
 from shike.connect.alarms.sight import Sight
+from shike.counted import counted
 from shike.model import Ended, Fate, Live, Planned, State, TimetableRow
 from shike.operate.facts import run_facts
 from shike.trigger.duration import Duration
@@ -123,5 +124,5 @@ class Lateness:
 
 def _missed(row: TimetableRow, now: int) -> Missed:
     last = row.until or row.moment
-    words = f"{row.count:,} moments were missed" if row.count > 1 else "a moment was missed"
+    words = f"missed: {counted(row.count, 'moment')}"
     return Missed(last, max((now - last) / MICROS, 0.0), f"{words}: nobody was there to plan them in time", "")
