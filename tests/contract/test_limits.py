@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from shike import Concurrency, Cooldown, Debounce, FairShare, Rate
+from shike.bounds import GATE_LOOK_RUNS
 from shike.clock import MICROS
 from shike.limit import rows
 from shike.limit.declared import Limits, named
@@ -62,11 +63,23 @@ class Desk:
             while (await (node or self.node).round(limits, pool, gates)).left:
                 pass
 
+    async def promise_only(self) -> Admission:
+        """A look of a node that writes down what it decides, and then sleeps before it does it."""
+        node = self.another()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(node, "_do", _nothing)
+            await self.look(node)
+        return node
+
     async def granted(self) -> list[int]:
         return [claimed.run.id for claimed in (await self.world.claim()).runs]
 
     async def holders(self, name: str, **values: Any) -> list[int]:
         return await self.world.store.holders(permit_of(TASK, name, values))
+
+
+async def _nothing(*_: object) -> bool:
+    return False
 
 
 async def test_a_permit_is_held_from_the_lane_to_the_end_through_a_failed_attempt(world: World) -> None:
@@ -106,17 +119,45 @@ async def test_a_rescued_run_goes_on_holding_its_permit(world: World) -> None:
 async def test_what_a_node_promised_and_did_not_do_counts_and_is_done_by_another(world: World) -> None:
     desk = await Desk(world, Concurrency(1)).declare()
     first, second = await desk.wait(2)
-    dying = desk.another()
-
-    async def nothing(*_: object) -> bool:
-        return False
-
-    dying._do = nothing  # type: ignore[method-assign]
-    await desk.look(dying)
+    await desk.promise_only()
     assert await desk.holders("concurrency") == []
     await desk.look(desk.another())
     assert await desk.holders("concurrency") == [first]
     assert (await world.live(second)).state is State.WAITING
+
+
+async def test_who_was_promised_and_put_off_since_keeps_nobody_else_waiting(world: World) -> None:
+    """R0.9, R2.5: else one that a person moved to next week would hold its permit until then."""
+    desk = await Desk(world, Concurrency(1)).declare()
+    first, second = await desk.wait(2)
+    await desk.promise_only()
+    assert await world.move(first, State.WAITING, run_at=world.after(7 * 86_400)) is Answer.ACCEPTED
+    await desk.look(desk.another())
+    assert await desk.holders("concurrency") == [second]
+
+
+async def test_who_slept_over_a_promise_that_was_taken_back_does_not_keep_it(world: World) -> None:
+    """R0.9: the run's moment comes, and the node that sleeps still remembers that it was promised its permit."""
+    desk = await Desk(world, Concurrency(1)).declare()
+    first, second = await desk.wait(2)
+    sleeper = await desk.promise_only()
+    assert await world.move(first, State.WAITING, run_at=world.after(60)) is Answer.ACCEPTED
+    await desk.look(desk.another())
+    world.clock.advance(61)
+    await desk.look(sleeper)
+    assert await desk.holders("concurrency") == [second]
+    assert (await world.live(first)).state is State.WAITING
+
+
+async def test_a_promise_is_kept_though_its_run_stands_behind_many_now(world: World) -> None:
+    """R0.9, R2.5: it is behind more than one look reads, and they all wait for its permit."""
+    desk = await Desk(world, Concurrency(1)).declare()
+    first, *_ = await desk.wait(GATE_LOOK_RUNS + 5)
+    await desk.promise_only()
+    world.clock.advance(5)
+    assert await world.move(first, State.WAITING, run_at=world.now) is Answer.ACCEPTED
+    await desk.look(desk.another())
+    assert await desk.holders("concurrency") == [first]
 
 
 async def test_of_two_nodes_that_decide_at_once_one_reads_again(world: World) -> None:
@@ -160,6 +201,16 @@ async def test_runs_that_were_superseded_end_skipped_and_the_last_goes(world: Wo
     world.clock.advance(6)
     await desk.look()
     assert await desk.granted() == [last]
+
+
+async def test_of_more_than_one_look_reads_only_the_last_goes(world: World) -> None:
+    """R0.9: as after an hour in which no node was there."""
+    desk = await Desk(world, Debounce("5s", by="doc")).declare()
+    *_, last = await desk.wait(2 * GATE_LOOK_RUNS + 20, doc="a")
+    world.clock.advance(60)
+    await desk.look()
+    await world.session("late")
+    assert [claimed.run.id for claimed in (await world.claim("late")).runs] == [last]
 
 
 async def test_a_rest_is_counted_from_the_end(world: World) -> None:

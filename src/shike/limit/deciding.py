@@ -135,7 +135,8 @@ class _Decider:
         self.skipped += [(gated, reason) for gated in thinned.skipped]
         line.thinned = bool(thinned.skipped)
         promised = [gated for gated in line.waiters if gated.run_id in self.granting]
-        line.waiters = [*promised, *thinned.kept]
+        kept = () if line.head.more and thinned.skipped else thinned.kept  # the last that was read is not the last
+        line.waiters = [*promised, *kept]
         if thinned.no is not None:
             self._block(line, one, permit, thinned.no)
 

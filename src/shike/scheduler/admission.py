@@ -66,9 +66,10 @@ class Admission:
     async def round(self, limits: Effective, memory: str, gates: Mapping[str, Gate]) -> Outcome:
         """One look at these gates, whose keys are kept in one memory."""
         pool, strikes = await self._pool(memory), await self._struck.refresh()
-        await self._forget_promises(pool)
+        if not await self._keep_promises(memory, pool):
+            return Outcome(left=True)
         holders = await self._holders(limits, gates.values())
-        room = {name: self._room(limits, pool, gate, holders) for name, gate in gates.items()}
+        room = {name: _room(limits, gate, holders) for name, gate in gates.items()}
         asked = [gate for gate, places in room.items() if places]
         reach = {gate: STRUCK_READ_MAX if strikes else room[gate] for gate in asked}
         found = await _together(lambda gate: self._store.gate_waiters(gate, reach[gate]), asked)
@@ -98,14 +99,35 @@ class Admission:
             pool = self._pools[name] = Pool(kept, version)
         return pool
 
-    async def _forget_promises(self, pool: Pool) -> None:
-        """Of those that were promised only they are left that still wait."""
-        unsure = [run_id for run_id in pool.kept.granting if run_id not in pool.moved]
-        found = await _together(self._store.live, unsure)
-        waiting = {live.run.id for live in found if live is not None and live.state is State.WAITING}
-        granting = {run_id: permits for run_id, permits in pool.kept.granting.items() if run_id in waiting}
-        pool.kept = Kept(granting, pool.kept.memory)
+    async def _keep_promises(self, name: str, pool: Pool) -> bool:
+        """Whom it was promised and who still waits goes now, wherever he stands among the others; who was put off since
+        is promised nothing any more. False: somebody changed one of them in between, so look again.
+
+        The memory is written first though nothing changes in it: who knows an old one might keep what was taken back.
+        One who slept since then comes with an old version of the run, for taking back makes a new one.
+        """
+        promised = {run_id: kept for run_id, kept in pool.kept.granting.items() if run_id not in pool.moved}
+        found = await _together(self._store.live, list(promised))
+        waiting = [live for live in found if live is not None and live.state is State.WAITING]
+        pool.kept = Kept({live.run.id: promised[live.run.id] for live in waiting}, pool.kept.memory)
         pool.moved.clear()
+        if not waiting:
+            return True
+        if not await self._write(name, pool, pool.kept):
+            return False
+        now = self._now()
+        moves = [
+            _let_in(live.run.id, live.version, promised[live.run.id])
+            if live.run_at <= now
+            else Move(run_id=live.run.id, version=live.version, to=State.WAITING, run_at=live.run_at)
+            for live in waiting
+        ]
+        answers = await self._store.move(moves)
+        refused = {
+            move.run_id for move, answer in zip(moves, answers, strict=True) if answer is not Answer.ACCEPTED
+        }
+        pool.kept = Kept({run_id: promised[run_id] for run_id in refused}, pool.kept.memory)
+        return not refused
 
     async def _holders(self, limits: Effective, gates: Iterable[Gate]) -> dict[str, list[int]]:
         permits = {
@@ -115,16 +137,6 @@ class Admission:
             if one.limit.most()
         }
         return dict(zip(permits, await _together(self._store.holders, list(permits)), strict=True))
-
-    def _room(self, limits: Effective, pool: Pool, gate: Gate, holders: Mapping[str, Sequence[int]]) -> int:
-        """How many of those that wait at a gate matter; none, where a permit is out and nobody was promised one."""
-        room = GATE_LOOK_RUNS
-        for one, permit in zip(limits.named, permits_of(gate, limits.named), strict=True):
-            if one.limit.thins or one.limit.drops:
-                return GATE_LOOK_RUNS
-            if most := one.limit.most():
-                room = min(room, most - len(holders[permit]))
-        return GATE_LOOK_RUNS if pool.kept.granting else max(room, 0)
 
     # ---------------------------------------------------------------- writing
 
@@ -140,15 +152,7 @@ class Admission:
 
     async def _do(self, pool: Pool, decision: Decision, others: Sequence[Move]) -> bool:
         """Move whom the decision is about; whether any was refused, because somebody else changed it."""
-        admitted = [
-            Move(
-                run_id=one.gated.run_id,
-                version=one.gated.version,
-                to=State.SCHEDULED,
-                guards=tuple(Below(key=permit, cap=HOLDS) for permit in one.permits),
-            )
-            for one in decision.admitted
-        ]
+        admitted = [_let_in(one.gated.run_id, one.gated.version, one.permits) for one in decision.admitted]
         skipped = [
             Move(run_id=gated.run_id, version=gated.version, to=State.SKIPPED, reason=reason)
             for gated, reason in decision.skipped
@@ -161,6 +165,22 @@ class Admission:
             move.run_id for move, answer in zip(admitted, answers, strict=False) if answer is Answer.ACCEPTED
         }
         return Answer.REFUSED in answers
+
+
+def _let_in(run_id: int, version: int, permits: Sequence[str]) -> Move:
+    guards = tuple(Below(key=permit, cap=HOLDS) for permit in permits)
+    return Move(run_id=run_id, version=version, to=State.SCHEDULED, guards=guards)
+
+
+def _room(limits: Effective, gate: Gate, holders: Mapping[str, Sequence[int]]) -> int:
+    """How many of those that wait at a gate matter; none, where a permit is out."""
+    room = GATE_LOOK_RUNS
+    for one, permit in zip(limits.named, permits_of(gate, limits.named), strict=True):
+        if one.limit.thins or one.limit.drops:
+            return GATE_LOOK_RUNS
+        if most := one.limit.most():
+            room = min(room, most - len(holders[permit]))
+    return max(room, 0)
 
 
 async def _together(read: Callable[[K], Awaitable[T]], keys: Sequence[K]) -> list[T]:
