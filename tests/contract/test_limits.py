@@ -11,6 +11,7 @@ import pytest
 from shike import Concurrency, Cooldown, Debounce, FairShare, Rate
 from shike.bounds import GATE_LOOK_RUNS
 from shike.clock import MICROS
+from shike.errors import BadInput
 from shike.limit import rows
 from shike.limit.declared import Limits, named
 from shike.limit.gates import Gate, gate_of, permit_of, read, shard_of
@@ -18,6 +19,7 @@ from shike.limit.kind import Limit
 from shike.limit.rows import Change, declare, effective
 from shike.model import RECORD_VERSION, Run, State
 from shike.operate import limits as operating
+from shike.operate import strikes
 from shike.scheduler.admission import Admission
 from shike.store.guards import Entry
 from shike.store.hints import HintKind
@@ -285,6 +287,53 @@ async def test_cancelling_a_waiting_run_takes_no_permit_along(world: World) -> N
     assert await desk.holders("concurrency") == [first]
     await world.store.move([Move(run_id=first, version=0, to=State.CANCELLED, reason="no")])
     assert await desk.holders("concurrency") == []
+
+
+async def test_what_was_set_and_does_not_fit_the_code_any_more_is_left_out(world: World) -> None:
+    """R0.9: nobody waits for ever where a newer program asks more of a run than an operator allowed."""
+    await Desk(world, Rate("10/s", burst=5), Concurrency(2)).declare()
+    await operating.set_limit(world.store, TASK, "rate", {"burst": 2})
+    await operating.set_limit(world.store, TASK, "concurrency", {"cap": 3})
+    desk = await Desk(world, Rate("10/s", burst=5, cost=3), Concurrency(2)).declare()
+    facts = {fact.name: fact for fact in await operating.listing(world.store)}
+    assert (facts["rate"].numbers["burst"], facts["rate"].declared) == (5, {})
+    assert facts["concurrency"].numbers["cap"] == 3
+    (first, _) = await desk.wait(2)
+    await desk.look()
+    assert await desk.granted() == [first]
+    await operating.reset(world.store, TASK, "rate")
+    await operating.set_limit(world.store, TASK, "rate", {"burst": 9})
+    assert (await operating.reset(world.store, TASK, "concurrency")).numbers["cap"] == 2
+
+
+async def test_what_holds_is_read_without_what_is_remembered(world: World) -> None:
+    """R0.9: memories are many and large; the limits of a task are looked up every few seconds."""
+    desk = await Desk(world, Rate("1/h", by="tenant", burst=5)).declare()
+    for tenant in range(5):
+        await desk.wait(1, tenant=tenant)
+    await desk.look()
+    read_: list[str] = []
+    controls = world.store.controls
+
+    async def told(prefix: str) -> Any:
+        rows_ = await controls(prefix)
+        read_.extend(row.key for row in rows_)
+        return rows_
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world.store, "controls", told)
+        assert TASK in await effective(world.store, TASK)
+    assert read_ == [f"{rows.DECLARED}{TASK}"]
+
+
+@pytest.mark.parametrize("who", [None, 5, "x" * 201])
+async def test_who_says_so_is_a_text(world: World, who: Any) -> None:
+    """Else what was set could not be read again, and would not hold though nobody was told."""
+    await Desk(world, Concurrency(2)).declare()
+    with pytest.raises(BadInput, match="who="):
+        await operating.set_limit(world.store, TASK, "concurrency", {"cap": 3}, who)
+    with pytest.raises(BadInput, match="who="):
+        await strikes.add(world.store, f"task={TASK}", "because", who=who)
 
 
 async def test_what_a_newer_program_declares_is_refused_in_words(world: World) -> None:

@@ -20,7 +20,7 @@ app = App(name="limits", help="List, show and change what limits the runs of tas
 @app.command(name="list")
 def list_(task: str = "", /, *, where: Where = ANYWHERE) -> int:
     """Every limit that tasks declare, as it holds now; or those of one task."""
-    found = at_desk(where, lambda desk: limits.listing(desk.store, task))
+    found = at_desk(where, lambda desk: limits.listing(desk.store, desk.full_name(task)))
     if where.json:
         output.as_json({"limits": found})
     else:
@@ -38,7 +38,7 @@ def show(
 ) -> int:
     """The keys of a task's limits that are in use or waited for: how much is taken, by which runs, and who waits."""
     asked = _pairs(values) or None
-    found = at_desk(where, lambda desk: limits.keys(desk.store, task, asked))
+    found = at_desk(where, lambda desk: limits.keys(desk.store, desk.full_name(task), asked))
     if where.json:
         output.as_json({"keys": found})
     else:
@@ -61,14 +61,14 @@ def set_(
 ) -> int:
     """Change a limit for the whole cluster until it is reset: `shike limits set mail.send concurrency:tenant cap=8`."""
     wanted = _pairs(numbers)
-    fact = at_desk(where, lambda desk: limits.set_limit(desk.store, task, name, wanted, who))
+    fact = at_desk(where, lambda desk: limits.set_limit(desk.store, desk.full_name(task), name, wanted, who))
     return _say(where, fact)
 
 
 @app.command
 def reset(task: str, name: str, /, *, where: Where = ANYWHERE) -> int:
     """Let what the code says hold again."""
-    fact = at_desk(where, lambda desk: limits.reset(desk.store, task, name))
+    fact = at_desk(where, lambda desk: limits.reset(desk.store, desk.full_name(task), name))
     return _say(where, fact)
 
 

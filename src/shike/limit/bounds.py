@@ -28,4 +28,5 @@ PREDICATE_CHARS_MAX: Final = 1_000
 PREDICATE_DEPTH_MAX: Final = 20  # of parentheses and `not`
 HOLDS: Final = 1_000_000_000  # the cap of a guard that only takes a permit: what may be is decided before
 WAITING_COUNTED: Final = 1_000  # of one gate, where they are listed: more is "many"
+WHO_CHARS_MAX: Final = 200  # of who says so: a name or an address
 NAME_CHARS_MAX: Final = 150  # of a limit: its kind and the arguments it goes by

@@ -67,6 +67,8 @@ class Limits(Struct, frozen=True):
 def limits_of(task: str, handler: Callable[..., Any], given: Iterable[Limit] | Limit | None) -> Limits | None:
     """The limits of a handler: those given with the task, and those its arguments are annotated with. None: it has
     none. Raises `BadLimit`."""
+    if given is not None and not isinstance(given, Limit | Iterable):
+        raise BadLimit(f"task {task!r}: limits={given!r:.60} are no limits, such as [Concurrency(4)]", limit=task)
     declared = (given,) if isinstance(given, Limit) else tuple(given or ())
     annotated = _annotated(handler, always=bool(declared))
     signature = inspect.signature(handler)

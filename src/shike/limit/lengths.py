@@ -21,17 +21,21 @@ def micros_of(limit: str, name: str, length: Duration) -> int:
     return micros
 
 
-@lru_cache(maxsize=1024)
 def rate_of(text: str) -> tuple[int, int]:
     """`100/m` as (100, µs of a minute); also `5/10s`. Raises `BadLimit` for a rate of 0 and what is none."""
-    count, slash, period = str(text).partition("/")
+    return _rate_of(str(text))
+
+
+@lru_cache(maxsize=1024)
+def _rate_of(text: str) -> tuple[int, int]:
+    count, slash, period = text.partition("/")
     try:
         number = int(count.strip())
     except ValueError:
         number = 0
     if not slash or not 1 <= number <= TOKENS_MAX:
         raise BadLimit(
-            f"rate: {text!r} is no rate; write a count from 1 to {TOKENS_MAX:,} and a period, as in 100/m or 5/10s",
+            f"rate: {text!r:.40} is no rate; write a count from 1 to {TOKENS_MAX:,} and a period, as in 100/m or 5/10s",
             limit="rate",
         )
     period = period.strip()

@@ -23,7 +23,7 @@ from shike.model import Run
 
 ABOUT_RUNS: Final = ("task", "queue", "key", "owner", "schedule", "band")
 _SIGN = re.compile(
-    r'\s*(?:(?P<text>"(?:[^"\\]|\\["\\])*")|(?P<op>!=|<=|>=|\^=|=|<|>)|(?P<mark>[()])|(?P<word>[^\s()=<>!^"]+))'
+    r'\s*(?:(?P<text>"(?:[^"\\\x00-\x1f]|\\["\\])*")|(?P<op>!=|<=|>=|\^=|=|<|>)|(?P<mark>[()])|(?P<word>[^\s()=<>!^"]+))'
 )
 
 

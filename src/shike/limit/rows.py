@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +18,8 @@ from shike.limit.kind import Limit
 from shike.limit.registry import make
 from shike.store.base import Control, Store
 from shike.store.hints import Hint, HintKind
+
+log = logging.getLogger("shike.limit")
 
 DECLARED: Final = "limit/of/"  # + task: what the newest program that started says
 CHANGED: Final = "limit/set/"  # + task: what people said since
@@ -81,14 +85,19 @@ def tell_change(store: Store, task: str) -> None:
 
 async def effective(store: Store, task: str = "") -> dict[str, Effective]:
     """The limits of one task, or of all that declare any, by task. What a newer program wrote raises `BadLimit`."""
-    return _read(await store.controls("limit/"), task)
+    return _read(await _said(store, task), task)
+
+
+async def _said(store: Store, task: str) -> list[Control]:
+    """What was declared and what was set; not what is remembered, of which there is much."""
+    return [*await store.controls(f"{DECLARED}{task}"), *await store.controls(f"{CHANGED}{task}")]
 
 
 def _read(rows: Sequence[Control], task: str = "") -> dict[str, Effective]:
-    changes = {row.key.removeprefix(CHANGED): _changes(row) for row in rows if row.key.startswith(CHANGED)}
-    declared = {row.key.removeprefix(DECLARED): row for row in rows if row.key.startswith(DECLARED)}
+    said = {row.key.removeprefix(DECLARED): row.value for row in rows if row.key.startswith(DECLARED)}
+    set_ = {row.key.removeprefix(CHANGED): _changes(row) for row in rows if row.key.startswith(CHANGED)}
     return {
-        name: _effective(name, row, changes.get(name, {})) for name, row in declared.items() if not task or name == task
+        name: _effective(name, value, set_.get(name, {})) for name, value in said.items() if not task or name == task
     }
 
 
@@ -96,19 +105,19 @@ async def change(store: Store, task: str, name: str, new: Change | None) -> Effe
     """Set a limit differently, or (None) as the code says again. Raises `NotFound` for a task or limit that is not
     declared, `BadLimit` for numbers it cannot have."""
     for _ in range(TRIES_MAX):
-        read = await store.controls("limit/")  # once: what is changed and the version that it had belong together
-        found = _read(read, task).get(task)
+        said = await _said(store, task)  # once: what is changed and the version that it had belong together
+        found = _read(said, task).get(task)
         if found is None:
             raise NotFound(f"no task {task!r} has declared limits; `shike limits list` shows which have")
         if name not in {one.name for one in found.declared}:
             have = ", ".join(one.name for one in found.declared)
             raise NotFound(f"task {task!r} has no limit {name!r}; it has: {have}")
-        changes = {key: value for key, value in found.changes.items() if key != name}
+        changes = {key: value for key, value in found.changes.items() if key != name}  # those that fit
         if new is not None:
             old = found.changes.get(name, Change())
             changes[name] = Change(old.numbers | new.numbers, new.who, new.at)
-        merged = _merged(found.declared, changes)
-        version = next((row.version for row in read if row.key == f"{CHANGED}{task}"), 0)
+        merged = tuple(_with(one, changes[one.name]) if one.name in changes else one for one in found.declared)
+        version = next((row.version for row in said if row.key == f"{CHANGED}{task}"), 0)
         try:  # rows are emptied and not deleted: versions only grow
             await store.put(f"{CHANGED}{task}", msgspec.json.encode(changes), expect=version)
         except Conflict:
@@ -146,25 +155,40 @@ def _packed(limits: Limits) -> bytes:
     return msgspec.json.encode(rows)
 
 
-def _effective(task: str, row: Control, changes: dict[str, Change]) -> Effective:
+def _effective(task: str, value: bytes, changes: dict[str, Change]) -> Effective:
     try:
-        rows = msgspec.json.decode(row.value, type=tuple[Declared, ...])
+        rows = msgspec.json.decode(value, type=tuple[Declared, ...])
     except msgspec.MsgspecError as error:
         raise BadLimit(f"the limits of {task} cannot be read: {error}", limit=task) from None
     declared = tuple(Named(one.name, make(one.kind, {**one.numbers, "by": one.by})) for one in rows)
-    return Effective(task, declared, changes, _merged(declared, changes))
+    return _merged(task, declared, changes)
 
 
-def _merged(declared: Sequence[Named], changes: Mapping[str, Change]) -> tuple[Named, ...]:
-    found = []
+def _merged(task: str, declared: tuple[Named, ...], changes: Mapping[str, Change]) -> Effective:
+    """A change that does not fit what the code says by now is left out: the code's word holds, and nobody waits for
+    ever."""
+    names = {one.name for one in declared}
+    fitting, found = {name: change for name, change in changes.items() if name not in names}, []
     for one in declared:
-        change = changes.get(one.name)
-        if change is None:
-            found.append(one)
-        else:
-            numbers = {**numbers_of(one.limit), **change.numbers, "by": one.limit.args}
-            found.append(Named(one.name, make(one.limit.word, numbers)))
-    return tuple(found)
+        now = one
+        if one.name in changes:
+            try:
+                now = _with(one, changes[one.name])
+                fitting[one.name] = changes[one.name]
+            except BadLimit as error:
+                _complain(task, one.name, str(error))
+        found.append(now)
+    return Effective(task, declared, fitting, tuple(found))
+
+
+@lru_cache(maxsize=1024)
+def _complain(task: str, name: str, words: str) -> None:
+    """Once: it is read again every few seconds."""
+    log.warning("what was set of %s %s is left out, for its code has changed: %s", task, name, words)
+
+
+def _with(one: Named, change: Change) -> Named:
+    return Named(one.name, make(one.limit.word, {**numbers_of(one.limit), **change.numbers, "by": one.limit.args}))
 
 
 def _changes(row: Control) -> dict[str, Change]:

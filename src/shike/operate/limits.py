@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from shike.errors import BadInput
 from shike.limit import rows
-from shike.limit.bounds import GATES_FOUND_MAX, WAITING_COUNTED
+from shike.limit.bounds import GATES_FOUND_MAX, WAITING_COUNTED, WHO_CHARS_MAX
 from shike.limit.deciding import Head, View, decide, permits_of
 from shike.limit.declared import Named
 from shike.limit.gates import Gate, gate_of, in_words, is_limit_gate, read, shard_of
@@ -92,12 +92,19 @@ async def set_limit(store: Store, task: str, name: str, numbers: Mapping[str, An
     """Change a limit for the whole cluster, at once, until it is reset: `set_limit(store, "mail.send",
     "concurrency:tenant", {"cap": 8})`. Raises `NotFound` or `BadLimit`; a cap that is lowered takes nothing from runs
     that hold a permit."""
+    check_who(who)
     if not numbers:
         raise BadInput("say what to set: cap=8, rate=100/m, burst=20, …")
     if "by" in numbers:
         raise BadInput("what a limit goes by stands in the code: runs that wait do so by that key")
     now = await store.now()
     return _one(await rows.change(store, task, name, Change(dict(numbers), who, now)), name)
+
+
+def check_who(who: object) -> None:
+    """Raises `BadInput`: what is kept with a change is read again by every program."""
+    if not isinstance(who, str) or len(who) > WHO_CHARS_MAX:
+        raise BadInput(f"who={who!r:.40}: a text of at most {WHO_CHARS_MAX} characters; empty: nobody says")
 
 
 async def reset(store: Store, task: str, name: str) -> LimitFacts:

@@ -12,6 +12,7 @@ from shike.errors import BadInput, BadTime, NotFound
 from shike.limit.bounds import STRIKES_MAX
 from shike.limit.predicate import parse
 from shike.limit.strikes import STRIKES, Deed, Strike, listed
+from shike.operate.limits import check_who
 from shike.store.base import Store
 from shike.store.hints import Hint, HintKind
 from shike.task import member
@@ -35,6 +36,7 @@ async def add(
     full of strikes that are not over.
     """
     parse(predicate)
+    check_who(who)
     if not isinstance(reason, str) or not reason.strip() or len(reason) > REASON_CHARS_MAX:
         raise BadInput(f"say why, in at most {REASON_CHARS_MAX} characters: whoever finds runs held will ask")
     now = await store.now()

@@ -123,9 +123,7 @@ class Admission:
             for live in waiting
         ]
         answers = await self._store.move(moves)
-        refused = {
-            move.run_id for move, answer in zip(moves, answers, strict=True) if answer is not Answer.ACCEPTED
-        }
+        refused = {move.run_id for move, answer in zip(moves, answers, strict=True) if answer is not Answer.ACCEPTED}
         pool.kept = Kept({run_id: promised[run_id] for run_id in refused}, pool.kept.memory)
         return not refused
 

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from shike.bands import check_band
 from shike.errors import BadInput
 from shike.lanes import hall_of, queue_of
 from shike.model import Live, Route, State
@@ -35,7 +36,12 @@ class Which(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not (self.task or self.queue or self.schedule or self.key or self.band is not None):
             raise BadInput("say which runs: a task, a queue, a schedule, a key or a band")
-        if strange := [state.name for state in self.states if state not in WAITS]:
+        for name in ("task", "queue", "schedule", "key"):
+            if not isinstance(getattr(self, name), str):
+                raise BadInput(f"{name}={getattr(self, name)!r:.40} is no text")
+        if self.band is not None:
+            check_band(self.band)
+        if strange := [getattr(state, "name", repr(state)) for state in self.states if state not in WAITS]:
             raise BadInput(
                 f"a run that is {strange[0]} does not wait; there are {', '.join(one.name for one in WAITS)}"
             )

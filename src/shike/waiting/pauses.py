@@ -53,8 +53,8 @@ def what_of(*, queue: str = "", task: str = "", tag: str = "", key: str = "") ->
     if what.kind == "queue":
         check_queue(what.name)
     elif what.kind == "key":
-        if len(what.name) > KEY_CHARS_MAX or "\0" in what.name:
-            raise BadInput(f"a business key has at most {KEY_CHARS_MAX} characters, and no NUL")
+        if not isinstance(what.name, str) or len(what.name) > KEY_CHARS_MAX or "\0" in what.name:
+            raise BadInput(f"a business key is a text of at most {KEY_CHARS_MAX} characters, without NUL")
     else:
         check_name(what.kind, what.name)
     return what
@@ -63,7 +63,7 @@ def what_of(*, queue: str = "", task: str = "", tag: str = "", key: str = "") ->
 async def pause(store: Store, what: What, reason: str, until: int = NEVER) -> Pause:
     """From the answer on nothing of it is granted; what runs goes on. Pausing it again changes reason and end.
     Raises `BadInput` without a reason, `BadTime` for an end that is not ahead by the store's clock."""
-    if not reason.strip() or len(reason) > REASON_CHARS_MAX:
+    if not isinstance(reason, str) or not reason.strip() or len(reason) > REASON_CHARS_MAX:
         raise BadInput(f"say why, in at most {REASON_CHARS_MAX:,} signs: whoever finds it paused will ask")
     if until and until <= await store.now():
         raise BadTime("a pause has to end in the future")

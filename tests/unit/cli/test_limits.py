@@ -17,6 +17,9 @@ app = Shike("sqlite:///mail.db?synchronous=normal")
 @app.task(name="send", limits=[Concurrency(2, by="tenant"), Rate("1000/s")])
 async def send(tenant: str) -> None: ...
 
+@app.task(limits=[Concurrency(2)])
+async def unnamed() -> None: ...
+
 @app.task(name="plain")
 async def plain(tenant: str) -> None: ...
 """
@@ -67,6 +70,15 @@ def test_what_cannot_be_is_refused_in_words(shell: Shell, mail: Path, words: tup
     shell("up", "--drain", "--plain")
     answer = shell("limits", *words)
     assert answer.code == 2 and said in answer.err
+
+
+def test_a_task_is_meant_by_the_name_that_it_is_submitted_by(shell: Shell, mail: Path) -> None:
+    shell("up", "--drain", "--plain")
+    said = shell("limits", "set", "unnamed", "concurrency", "cap=3").out
+    assert said == "mail.unnamed concurrency: 3 at once\n"
+    assert [one["words"] for one in shell("limits", "list", "unnamed", "--json").json["limits"]] == ["3 at once"]
+    assert shell("limits", "show", "unnamed").out == "no limit of unnamed is in use\n"
+    assert shell("limits", "reset", "unnamed", "concurrency").out == "mail.unnamed concurrency: 2 at once\n"
 
 
 def test_a_run_that_waits_says_for_what_and_its_key_is_shown(shell: Shell, mail: Path) -> None:

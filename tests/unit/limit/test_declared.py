@@ -82,6 +82,7 @@ def test_a_key_is_what_json_says_it_is() -> None:
         (lambda: Concurrency(10_001), "from 1 to 10,000"),
         (lambda: Rate("0/s"), "no rate"),
         (lambda: Rate("10"), "no rate"),
+        (lambda: Rate({}), "no rate"),  # type: ignore[arg-type]
         (lambda: Rate("10/fortnight"), "the period"),
         (lambda: Rate("10/s", burst=2, cost=3), "none could ever begin"),
         (lambda: Rate("10/s", cost=0), "cost=0"),
@@ -110,6 +111,7 @@ def test_a_rate_whose_run_costs_more_than_its_period_gives_still_lets_one_begin(
         ([Concurrency(1, by="nothing_like_it")], "it has: tenant, size"),
         ([FairShare(4)], "needs by="),
         (["4"], "is no limit"),
+        (4, "are no limits"),
         ([Concurrency(1)] * 9, "at most 8"),
     ],
 )

@@ -66,6 +66,7 @@ def test_a_predicate_picks_runs_by_what_is_known_of_them(text: str, meant: bool)
         ("tenant=acme)", "is too much"),
         ("tenant ! acme", "cannot be read"),
         ('tenant="acme', "cannot be read"),
+        ('tenant="ac\tme"', "cannot be read"),
         ("(" * 30 + "a=1" + ")" * 30, "nested deeper"),
         ("not " * 30 + "a=1", "nested deeper"),
         ("a=" + "x" * 2_000, "at most 1,000"),

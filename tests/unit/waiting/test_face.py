@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +17,7 @@ from shike.operate.queues import listing
 from shike.testing import harness
 from shike.waiting import orders, pauses
 from shike.waiting.bulk import Outcome, Which
+from shike.waiting.pauses import what_of
 from tests import bounded
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -112,6 +113,28 @@ def test_a_node_keeps_a_queue_in_the_order_that_was_chosen(shop: Shop) -> None:
 
     bounded.run(ranked())
     assert shop.done == [2, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda: Which(band="3"), "band='3'"),  # type: ignore[arg-type]
+        (lambda: Which(band=8), "band=8"),
+        (lambda: Which(task=5), "task=5 is no text"),  # type: ignore[arg-type]
+        (lambda: Which(task="mail", states=("SCHEDULED",)), "'SCHEDULED' does not wait"),  # type: ignore[arg-type]
+        (lambda: what_of(key=5), "a business key is a text"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_picks_nothing_for_ever_is_refused(wrong: Callable[[], object], words: str) -> None:
+    """R2.5: else it is answered by "0 runs", as though nothing waited."""
+    with pytest.raises(BadInput, match=words):
+        wrong()
+
+
+def test_a_reason_is_a_text(shop: Shop) -> None:
+    """R2.5"""
+    with pytest.raises(BadInput, match="say why"):
+        shop.app.waiting.pause(queue="default", reason=None)  # type: ignore[arg-type]
 
 
 def test_tags_of_a_task_are_words() -> None:
