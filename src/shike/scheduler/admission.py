@@ -20,7 +20,7 @@ from shike.errors import Conflict
 from shike.limit import rows
 from shike.limit.bounds import HOLDS, LOOKS_AT_ONCE, STRUCK_READ_MAX
 from shike.limit.deciding import Decision, Head, Kept, View, decide, permits_of
-from shike.limit.gates import Gate
+from shike.limit.gates import Gate, permit_of
 from shike.limit.rows import Effective
 from shike.model import State
 from shike.scheduler.struck import Struck
@@ -48,6 +48,7 @@ class Outcome(Struct, frozen=True):
     looked: Sequence[str] = ()
     empty: Sequence[str] = ()  # gates at which nobody waits whose moment has come
     again: Mapping[str, int] = {}  # gate → when to look again though nothing happens
+    full: bool = False  # a limit of the whole task has no room: at no gate may anybody go
 
 
 class Admission:
@@ -68,6 +69,8 @@ class Admission:
         pool, strikes = await self._pool(memory), await self._struck.refresh()
         if not await self._keep_promises(memory, pool):
             return Outcome(left=True)
+        if await self._is_full(limits):
+            return Outcome(full=True)
         holders = await self._holders(limits, gates.values())
         room = {name: _room(limits, gate, holders) for name, gate in gates.items()}
         asked = [gate for gate, places in room.items() if places]
@@ -126,6 +129,16 @@ class Admission:
         refused = {move.run_id for move, answer in zip(moves, answers, strict=True) if answer is not Answer.ACCEPTED}
         pool.kept = Kept({run_id: promised[run_id] for run_id in refused}, pool.kept.memory)
         return not refused
+
+    async def _is_full(self, limits: Effective) -> bool:
+        """Whether nobody of the task may go, so that its gates need not be read: one is none, ten thousand are many."""
+        if any(one.limit.thins or one.limit.drops for one in limits.named):
+            return False
+        for one in limits.named:
+            most = one.limit.most() if one.limit.shared or not one.limit.args else 0
+            if most and len(await self._store.holders(permit_of(limits.task, one.name, {}))) >= most:
+                return True
+        return False
 
     async def _holders(self, limits: Effective, gates: Iterable[Gate]) -> dict[str, list[int]]:
         permits = {

@@ -201,9 +201,11 @@ class Limiter:
 
     async def _pool(self, limits: Effective, waiting: dict[str, Gate], pool: str, names: list[str]) -> None:
         for start in range(0, len(names), HEADS_PER_LOOK_MAX):
-            await self._rounds(limits, pool, waiting, names[start : start + HEADS_PER_LOOK_MAX])
+            if not await self._rounds(limits, pool, waiting, names[start : start + HEADS_PER_LOOK_MAX]):
+                return
 
-    async def _rounds(self, limits: Effective, pool: str, waiting: dict[str, Gate], names: list[str]) -> None:
+    async def _rounds(self, limits: Effective, pool: str, waiting: dict[str, Gate], names: list[str]) -> bool:
+        """Whether there may be room for others."""
         for _ in range(ROUNDS_MAX):
             outcome = await self.admission.round(limits, pool, {name: waiting[name] for name in names})
             arrived = self._due.get(limits.task, ())  # since that was read
@@ -217,8 +219,9 @@ class Limiter:
                 self._later[limits.task, name] = at
             names = [name for name in names if name in waiting]
             if not outcome.left or not names:
-                return
+                return not outcome.full
         self._look_at(limits.task, names)
+        return True
 
     def _by_pool(self, limits: Effective, waiting: dict[str, Gate], gates: Iterable[str]) -> dict[str, list[str]]:
         """The gates to look at, by the memory that keeps their keys. Where keys have to do with one another all that

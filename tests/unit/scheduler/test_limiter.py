@@ -8,6 +8,7 @@ import pytest
 
 from shike import Concurrency, Cooldown, Rate
 from shike.limit import rows
+from shike.limit.bounds import HEADS_PER_LOOK_MAX
 from shike.limit.declared import Limits, named
 from shike.limit.gates import change_of, gate_of, permit_of
 from shike.limit.kind import Limit
@@ -16,6 +17,7 @@ from shike.scheduler.limiter import Limiter
 from shike.store.guards import Entry
 from shike.store.hints import Hint, HintKind
 from shike.store.memory import MemoryStore
+from shike.store.verbs import Move
 from tests import bounded
 
 GATE = gate_of("send", {"tenant": "acme"})
@@ -165,3 +167,35 @@ def test_what_a_newer_program_remembers_stops_its_task_alone(caplog: pytest.LogC
 
     bounded.run(story())
     assert "runs of send wait: there is no limit 'leaky'" in caplog.text
+
+
+def test_while_the_whole_task_has_no_room_its_keys_are_not_asked() -> None:
+    """R0.9: else each of ten thousand keys that wait would be asked each time that somebody arrives."""
+
+    async def story() -> None:
+        limiter, store, _ = made(Buckets(mine=True))
+        await declared(store, Concurrency(1), Concurrency(2, by="tenant"))
+        await waits(store, 1)
+        limiter.due(GATE)
+        await looked(limiter)
+        asked: list[str] = []
+        read = store.holders
+
+        async def told(permit: str) -> list[int]:
+            asked.append(permit)
+            return await read(permit)
+
+        store.holders = told  # type: ignore[method-assign]
+        await waits(store, 2)
+        for tenant in range(HEADS_PER_LOOK_MAX + 1):
+            limiter.due(gate_of("send", {"tenant": tenant}))
+        limiter.due(GATE)
+        await looked(limiter)
+        assert asked == [permit_of("send", "concurrency", {})]
+        await store.move([Move(run_id=1 << 8, version=0, to=State.CANCELLED, reason="no")])
+        limiter.hinted(Hint(HintKind.FREED, name=permit_of("send", "concurrency", {})))
+        await looked(limiter)
+        live = await store.live(2 << 8)
+        assert live is not None and live.state is State.SCHEDULED
+
+    bounded.run(story())
