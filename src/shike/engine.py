@@ -30,7 +30,7 @@ from shike.events import (
 )
 from shike.lanes import queue_of
 from shike.limit.declared import Limits
-from shike.limit.rows import declare
+from shike.limit.rows import declare, declare_none
 from shike.model import Executor, Run, State
 from shike.route.tags import WEIGHT_MAX, WEIGHT_MIN, check_tags
 from shike.runtime import Runtime
@@ -161,6 +161,7 @@ class Engine:
         try:
             await self.member.join()
             await declare(self._store, [one.limits for one in self._tasks.values() if isinstance(one.limits, Limits)])
+            await declare_none(self._store, {name for name, one in self._tasks.items() if one.limits is None})
             for watcher in self._watchers:
                 await watcher.open(self.figures)
             if self.node is not None:

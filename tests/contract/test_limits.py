@@ -16,7 +16,7 @@ from shike.limit import rows
 from shike.limit.declared import Limits, named
 from shike.limit.gates import Gate, gate_of, permit_of, read, shard_of
 from shike.limit.kind import Limit
-from shike.limit.rows import Change, declare, effective
+from shike.limit.rows import Change, declare, declare_none, effective
 from shike.model import RECORD_VERSION, Run, State
 from shike.operate import limits as operating
 from shike.operate import strikes
@@ -304,6 +304,22 @@ async def test_what_was_set_and_does_not_fit_the_code_any_more_is_left_out(world
     await operating.reset(world.store, TASK, "rate")
     await operating.set_limit(world.store, TASK, "rate", {"burst": 9})
     assert (await operating.reset(world.store, TASK, "concurrency")).numbers["cap"] == 2
+
+
+async def test_runs_whose_limits_nobody_told_go_where_a_program_has_the_task_without_limits(world: World) -> None:
+    """R0.9: killed before it told them, and started again without them. What was told once is not taken back so."""
+    await world.session()
+    desk = Desk(world, Concurrency(1))
+    waiting = await desk.wait(3, tenant="acme")
+    await declare_none(world.store, {"another"})
+    assert await effective(world.store, TASK) == {}
+    await declare_none(world.store, {TASK})
+    await desk.look()
+    assert await desk.granted() == waiting
+    await desk.declare()
+    await desk.wait(1, tenant="acme")
+    await declare_none(world.store, {TASK})
+    assert [fact.words for fact in await operating.listing(world.store, TASK)] == ["1 at once"]
 
 
 async def test_what_holds_is_read_without_what_is_remembered(world: World) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
 
+from shike.clock import WALL_MAX, WALL_MIN
 from shike.errors import BadLimit, Conflict, NotFound
+from shike.limit.bounds import GATES_FOUND_MAX
 from shike.limit.deciding import Kept
 from shike.limit.declared import Limits, Named
-from shike.limit.gates import change_of
+from shike.limit.gates import change_of, is_limit_gate, read
 from shike.limit.kind import Limit
 from shike.limit.registry import make
 from shike.store.base import Control, Store
@@ -75,6 +78,18 @@ async def declare(store: Store, limits: Iterable[Limits]) -> None:
     for task, value in wanted.items():
         if known.get(task) != value:
             await store.put(f"{DECLARED}{task}", value, expect=None)
+            tell_change(store, task)
+
+
+async def declare_none(store: Store, tasks: Collection[str]) -> None:
+    """Tell of tasks that have no limits in this program, if runs of theirs wait for limits that nobody ever told: the
+    program that made them was killed before it did, or never ran them. Else they would wait for ever. What was told
+    once holds for them until a program says otherwise."""
+    found = await store.gated(0, store.virtual_buckets - 1, WALL_MIN, WALL_MAX, GATES_FOUND_MAX)
+    gates = [read(one.gate) for one in found if is_limit_gate(one.gate)]
+    for task in sorted({gate.task for gate in gates if gate is not None and gate.task in tasks}):
+        with suppress(Conflict):  # it was told
+            await store.put(f"{DECLARED}{task}", msgspec.json.encode(()), expect=0)
             tell_change(store, task)
 
 
