@@ -64,6 +64,10 @@ def test_the_room_of_brokers_loads_no_driver() -> None:
     assert loaded_by(program) & {"aio_pika", "nats", "redis", "paho", "aiokafka", "asyncpg"} == set()
 
 
+def test_a_railway_over_one_file_needs_no_redis() -> None:
+    assert loaded_by("import shike.rail.web.serving") & {"hiredis", "redis"} == set()
+
+
 def test_the_promised_names_are_those_that_the_type_checker_sees() -> None:
     tree = ast.parse(Path(inspect.getfile(shike)).read_text(encoding="utf-8"))
     (checking,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]

@@ -74,6 +74,8 @@ async def _serve(
         front = Front(application(house), bound(host, port), house.opening.close)
         front.start()
         print(f"the railway is open: {front.url}/rail", flush=True)
+        if day is not None:
+            print(f"a search on the day that is sold: {front.url}/rail?date={day}", flush=True)
         if key is not None:
             print(f"access key of staff, shown this once: {key.key}", file=sys.stderr, flush=True)
         try:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from shike.clock import SystemClock
+from shike.rail.counter import set_up
+from shike.rail.web.serving import open_house
 from tests.unit.cli.conftest import Shell
 from tests.unit.cli.test_rail_desk import TRAIN, Rail, hold, rail
+from tests.unit.rail.feeds import written
 
 __all__ = ["rail"]
 
@@ -42,3 +47,13 @@ def test_a_train_that_was_never_on_sale_is_told_of(rail: Rail) -> None:
 def test_serving_says_what_is_missing(tmp_path: Path, shell: Shell) -> None:
     assert "no day" in shell("rail", "serve", "--sell", "tomorrow-ish").err
     assert "shike rail open" in shell("rail", "serve", "--file", "none.db").err
+
+
+def test_a_railway_that_stops_says_good_bye(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def story() -> None:
+        async with open_house(tmp_path / "rail.db", SystemClock(), host="127.0.0.1"):
+            pass
+
+    set_up(tmp_path / "rail.db", written(tmp_path), "EUR")
+    asyncio.run(story())
+    assert "good-bye" not in caplog.text

@@ -34,7 +34,6 @@ from shike.reserve.journal import open_journal
 from shike.reserve.journal.base import Journal
 from shike.reserve.spread.bounds import PARTS
 from shike.reserve.spread.owners import Owners
-from shike.reserve.spread.redis_post import RedisPost
 from shike.reserve.spread.spread import Spread
 from shike.runtime import Runtime
 from shike.server.opening import Opening
@@ -97,6 +96,7 @@ async def open_house(
         )  # fmt: skip
         waits = WaitingList(desk, books, Tail(journal))
         selling.serve(desk, waits)
+        stack.push_async_callback(app.client.close)  # after `running`: who stops says good-bye in the store
         await stack.enter_async_context(app.running())
         if sell is not None:
             log.info("%d trains of %s are on sale", await selling.open_day(sell, clock.wall()), sell)
@@ -112,7 +112,6 @@ async def open_house(
             settling.cancel()
             await asyncio.wait([settling])
             await house.opening.close()
-            await app.client.close()
 
 
 @asynccontextmanager
@@ -121,7 +120,11 @@ async def _spread(url: str, clerk: Clerk, journal: Journal) -> AsyncIterator[Sea
     runtime = Runtime(SystemClock(), SystemEntropy())
     separator = "&" if "?" in url else "?"
     where = f"{url}{separator}virtual_buckets={PARTS}"
-    store, post = open_store(where, namespace=OWNERS, clock=runtime.clock), RedisPost(url, OWNERS)
+    store = open_store(where, namespace=OWNERS, clock=runtime.clock)  # it says so, where the driver is missing
+
+    from shike.reserve.spread.redis_post import RedisPost
+
+    post = RedisPost(url, OWNERS)
     await store.open()
     await post.open()
     owners = Owners(store, runtime)
