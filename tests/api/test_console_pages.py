@@ -69,6 +69,11 @@ def test_nothing_inline_and_nothing_from_elsewhere() -> None:
         assert not re.search(r"\|\s*safe|autoescape false|\sstyle=|hx-on", path.read_text("utf-8")), path.name
 
 
+def test_each_page_has_a_letter_of_its_own() -> None:
+    letters = [page.letter for page in pages.found()[0]]
+    assert len(letters) == len(set(letters)), letters
+
+
 def test_every_sentence_is_there_in_every_language() -> None:
     for path in WORDS.glob("*.toml"):
         for key, texts in tomllib.loads(path.read_text("utf-8")).items():

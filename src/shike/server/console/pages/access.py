@@ -17,7 +17,7 @@ from shike.server.keys import DAYS_MAX, KeyFacts, NewKey
 from shike.server.roles import Role
 from shike.server.routes import Rule
 
-PAGE = Page(name="access", path="/access", place=110, letter="a", role=Role.ADMIN, is_whole=True)
+PAGE = Page(name="access", path="/access", place=110, letter="k", role=Role.ADMIN, is_whole=True)
 ONE: Final = "/access/{key}"
 HOURS_MAX: Final = 30 * 24
 Text = Annotated[str, Meta(max_length=200)]
