@@ -12,7 +12,7 @@ from shike.cli.root import FINE
 from shike.cli.where import ANYWHERE, Where, at_desk
 from shike.errors import BadInput
 from shike.operate import limits
-from shike.operate.limits import LimitFacts
+from shike.operate.limits import KeyFacts, LimitFacts
 
 app = App(name="limits", help="List, show and change what limits the runs of tasks.")
 
@@ -42,11 +42,11 @@ def show(
     if where.json:
         output.as_json({"keys": found})
     else:
-        rows = [
-            (one.name, one.key, f"{one.taken} of {one.cap}" if one.cap else "", one.waiting or "", one.why)
-            for one in found
-        ]
-        output.table(("limit", "key", "taken", "waiting", ""), rows, empty=f"no limit of {task} is in use")
+        output.table(
+            ("limit", "key", "taken", "by runs", "waiting", ""),
+            [row_of(one) for one in found],
+            empty=f"no limit of {task} is in use",
+        )
     return FINE
 
 
@@ -94,6 +94,13 @@ def _changed(one: LimitFacts) -> str:
     if not one.declared:
         return ""
     return f"changed{f' by {one.changed_by}' if one.changed_by else ''} {output.local(one.changed_at)}"
+
+
+def row_of(one: KeyFacts) -> tuple[object, ...]:
+    """A line of `show`. Of many holders the first few are told, as `explain` does."""
+    taken = f"{one.taken} of {one.cap}" if one.cap else ""
+    by = ", ".join(one.holders) + (" …" if one.taken > len(one.holders) else "")
+    return (one.name, one.key, taken, by, one.waiting or "", one.why)
 
 
 def _say(where: Where, fact: LimitFacts) -> int:

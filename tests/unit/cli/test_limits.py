@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from shike import Shike
+from shike.cli.limits import row_of
+from shike.operate.limits import KeyFacts
 from tests.unit.cli.conftest import Shell
 
 MAIL = """
@@ -92,6 +94,11 @@ def test_a_run_that_waits_says_for_what_and_its_key_is_shown(shell: Shell, mail:
     assert (key["name"], key["key"], key["cap"], key.get("taken", 0)) == ("concurrency:tenant", "tenant=acme", 2, 0)
     assert rate["key"] == "all"
     assert shell("limits", "show", "plain").out == "no limit of plain is in use\n"
+
+
+def test_a_key_in_use_is_shown_with_the_runs_that_have_it() -> None:
+    key = KeyFacts(task="send", name="concurrency:tenant", key="tenant=acme", cap=8, taken=3, holders=("7", "8"))
+    assert row_of(key) == ("concurrency:tenant", "tenant=acme", "3 of 8", "7, 8 …", "", "")
 
 
 def test_strikes_are_added_listed_and_removed(shell: Shell, mail: Path) -> None:
