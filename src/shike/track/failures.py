@@ -22,6 +22,7 @@ from shike.bounds import FAULT_CHARS_MAX, FAULTS_MAX, FRAMES_MAX, SOURCE_CHARS_M
 OWN_FRAMES_MAX: Final = 3
 FINGERPRINT_CHARS: Final = 16
 _SHIKE: Final = str(Path(__file__).parents[1])
+_DEMO: Final = str(Path(_SHIKE, "demo"))  # a user's program that comes with Shike
 _LIBRARIES: Final = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _VARIES: Final = re.compile(r"0x[0-9a-fA-F]+|\d+|'[^']*'|\"[^\"]*\"")
 
@@ -83,7 +84,7 @@ def _frames(trace: TracebackType | None) -> list[Frame]:
         code = trace.tb_frame.f_code
         places.append((code.co_filename, trace.tb_lineno, code.co_qualname))
         trace = trace.tb_next
-    below = next((place for place, (file, *_) in enumerate(places) if not file.startswith(_SHIKE)), 0)
+    below = next((place for place, (file, *_) in enumerate(places) if not _is_shike(file)), 0)
     return [
         Frame(_text(file, FAULT_CHARS_MAX), line, _text(function, SOURCE_CHARS_MAX), _source(file, line), is_own(file))
         for file, line, function in places[below:][-FRAMES_MAX:]
@@ -96,9 +97,15 @@ def _source(file: str, line: int) -> str:
 
 def is_own(file: str) -> bool:
     """Whether a file is the user's program: no library's, not Python's, not Shike's."""
+    if file.startswith(_DEMO):
+        return True
     if file.startswith("<") or "site-packages" in file or "dist-packages" in file:
         return False
     return not file.startswith((_SHIKE, *_LIBRARIES))
+
+
+def _is_shike(file: str) -> bool:
+    return file.startswith(_SHIKE) and not file.startswith(_DEMO)
 
 
 def _fingerprint(fault: Fault) -> str:
