@@ -1,4 +1,7 @@
-"""The app that `make up` shows: a small shop with live schedules, delayed work, retries, overlap and a dead letter."""
+"""The app that `make up` shows: a small shop.
+
+It has live schedules, delayed work, retries, overlap, a limit, graphs and dead letters.
+"""
 
 from shike.demo.shop import app
 

@@ -1,4 +1,4 @@
-"""A day of the shop's life, made in virtual time: what a console is tried with, and what `make up` opens on.
+"""A day of the shop's life, made in virtual time: what a console is tried and pictured with.
 
 In that night at 02:00 a backup of thirty tables took all four slots of the one worker; so the report of 02:30 began a
 quarter of an hour late. Whoever looks at that run has to find out why: see `tests/browser/test_story.py`.

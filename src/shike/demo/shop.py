@@ -7,6 +7,7 @@ import random
 
 from shike.app import Shike
 from shike.errors import ShikeError
+from shike.limit.kinds.concurrency import Concurrency
 from shike.model import Backoff, Growth
 from shike.trigger import cron, every
 from shike.worker.context import current
@@ -33,9 +34,9 @@ async def orders_arrive() -> int:
     return count
 
 
-@app.task(name="mail.send", queue="mail")
+@app.task(name="mail.send", queue="mail", limits=[Concurrency(3, by="*")])
 async def send_mail(order: int, what: str) -> str:
-    """Async work: it waits for the network, not for a thread."""
+    """Async work: it waits for the network, not for a thread. The relay takes three mails at once."""
     await asyncio.sleep(dice.uniform(0.005, 0.05))
     return f"{what} for order {order}"
 
@@ -71,6 +72,36 @@ async def fetch_prices() -> int:
     return dice.randint(90, 110)
 
 
+@app.task(name="parcel.pick", queue="parcels")
+async def pick(shelf: int) -> str:
+    """The first two of a graph: side by side."""
+    await asyncio.sleep(dice.uniform(0.5, 2.0))
+    return f"box {dice.randint(100, 999)} from shelf {shelf}"
+
+
+@app.task(name="parcel.pack", queue="parcels")
+async def pack(boxes: list[str]) -> str:
+    """Waits for all that is picked, and gets it."""
+    await asyncio.sleep(1.0)
+    return f"a parcel of {' and '.join(boxes)}"
+
+
+@app.task(name="parcel.ship", queue="parcels")
+async def ship(parcel: str) -> str:
+    """Begins once a person has approved it: in the console, Graphs."""
+    return f"shipped {parcel}"
+
+
+@app.task(name="parcels.leave")
+async def parcels_leave() -> None:
+    """Makes a graph, which waits for a person at its end; who says nothing for ten minutes has it skipped."""
+    graph = app.graph()
+    picked = [graph.add(pick.bind(shelf)) for shelf in (1, 2)]
+    packed = graph.add(pack.bind([one.result for one in picked]))
+    graph.add(ship.bind(packed.result), approval="10m")
+    await graph.submit()
+
+
 @app.task(name="report.sales")
 def report_sales() -> str:
     """A sync handler runs on a thread."""
@@ -80,5 +111,6 @@ def report_sales() -> str:
 app.schedule(orders_arrive, every("2s"))
 app.schedule(report_sales, cron("*/5 * * * * *", seconds="first"))
 app.schedule(count_stock, every("3s"), overlap="skip")
+app.schedule(parcels_leave, every("1m"))
 app.schedule(fetch_prices, every("1s", delay=True))
 app.schedule(report_sales, cron("0 18 * * mon-fri", tz="Asia/Shanghai"), name="report.evening", jitter="10m")
