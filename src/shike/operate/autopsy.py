@@ -13,10 +13,12 @@ from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from shike.clock import to_datetime
 from shike.lanes import is_hall, queue_of
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Session, SessionState, State
+from shike.operate.sayings import sentence
 from shike.operate.waterfall import Bar, Evidence, Kind, Point, Status, bars, points, promoted_at, route_of, seconds
 from shike.store.past import Pause
 from shike.worker.serving import unpack
@@ -75,41 +77,54 @@ def trace(seen: Evidence, zone: tzinfo | None = UTC) -> Trace:
     drawn = sorted([*waits, *bars(seen)], key=lambda bar: (bar.start, bar.depth, bar.end))
     return Trace(
         run=str(run.id), task=run.task, state=seen.known.state.name, due_at=run.due_at, late_micros=late,
-        why=_sentence(late, [bar for bar in waits if bar.start < started]), points=points(seen), bars=tuple(drawn),
+        why=_why(late, because(run.due_at, late, waits)), points=points(seen), bars=tuple(drawn),
     )  # fmt: skip
 
 
-def _sentence(late: int, waits: Sequence[Bar]) -> str:
+def because(due_at: int, late_micros: int, drawn: Iterable[Bar]) -> list[Bar]:
+    """The waits that made a run late, but for those that hardly did; none where it was on time."""
+    if late_micros < SHORT_MICROS:
+        return []
+    waits = [bar for bar in drawn if bar.kind is Kind.WAIT and bar.start < due_at + late_micros]
+    return [bar for bar in waits if bar.end - bar.start >= max(late_micros * SHARE_TOLD, 1)]
+
+
+def _why(late: int, told: Sequence[Bar]) -> str:
     if late < SHORT_MICROS:
         return "on time"
-    told = [bar.words for bar in waits if bar.end - bar.start >= max(late * SHARE_TOLD, 1)]
-    return f"{seconds(late)} late: {'; then '.join(dict.fromkeys(told)) or 'nobody wrote down why'}"
+    words = "; then ".join(dict.fromkeys(bar.words for bar in told))
+    return f"{seconds(late)} late: {words or 'nobody wrote down why'}"
 
 
 def _waits(seen: Evidence, zone: tzinfo | None) -> Iterator[Bar]:
     run = seen.known.run
     since = run.due_at
     if run.created_at > since and run.schedule:
-        yield _wait(since, run.created_at, Cause.NOT_PLANNED, _unplanned(seen, since, run.created_at, zone))
+        yield _unplanned(seen, since, run.created_at, zone)
     since = max(since, run.created_at)
     before: Attempt | None = None
     for attempt in seen.attempts:
         claimed = min(attempt.claimed_at, attempt.started_at or attempt.ended_at)
         yield from _until_claimed(seen, before, attempt, since, claimed, zone)
         if attempt.started_at - claimed > SHORT_MICROS:
-            words = f"worker {attempt.worker or 'unknown'} had claimed it and began it {_ago(attempt, claimed)} later"
-            yield _wait(claimed, attempt.started_at, Cause.CLAIMED, words, attempt.number)
+            yield _wait(
+                claimed, attempt.started_at, Cause.CLAIMED, "claimed", attempt.number,
+                worker=attempt.worker or "unknown", took=seconds(attempt.started_at - claimed),
+            )  # fmt: skip
         if not attempt.started_at:  # nothing was heard of it
-            words = (
-                f"attempt {attempt.number} was {attempt.error or 'lost'}; rescued at {clock(attempt.ended_at, zone)}"
-            )
-            yield _wait(claimed, attempt.ended_at, Cause.LOST, words, attempt.number)
+            yield _wait(
+                claimed, attempt.ended_at, Cause.LOST, "lost", attempt.number,
+                number=attempt.number, error=attempt.error or "lost", until=clock(attempt.ended_at, zone),
+            )  # fmt: skip
         since, before = max(attempt.ended_at, attempt.started_at), attempt
     if not isinstance(seen.known, Ended):
         yield from _until_now(seen, before, since, zone)
     elif not seen.attempts and seen.known.ended_at > since:
-        words = seen.known.reason or f"it ended {seen.known.state.name} without a start"
-        yield _wait(since, seen.known.ended_at, Cause.UNKNOWN, words)
+        known = seen.known
+        about = {"reason": known.reason} if known.reason else {"state": known.state.name}
+        yield _wait(
+            since, known.ended_at, Cause.UNKNOWN, "ended_because" if known.reason else "ended_unbegun", **about
+        )
 
 
 def _until_claimed(
@@ -125,24 +140,23 @@ def _until_claimed(
         for bar in _held_back(seen, attempt.eligible_at, since, claimed, zone):
             yield bar
             since = bar.end
-    for until, cause, words in sorted(_ends(seen, attempt, since, claimed, zone)):
-        if since < until <= claimed:
-            yield _wait(since, until, cause, words, number)
-            since = until
+    for bar in sorted(_ends(seen, attempt, since, claimed, zone), key=lambda bar: (bar.end, bar.cause, bar.words)):
+        if since < bar.end <= claimed:
+            yield replace(bar, start=since)
+            since = bar.end
     if claimed <= since:
         return
     if attempt.asked_micros >= SLOW_MICROS:
         asked = max(claimed - attempt.asked_micros, since)
         if asked > since:
-            yield _wait(since, asked, Cause.UNKNOWN, "nobody asked for it", number)
-        words = f"the store was slow: it took {seconds(attempt.asked_micros)} to grant it"
-        yield _wait(asked, claimed, Cause.STORE, words, number)
+            yield _wait(since, asked, Cause.UNKNOWN, "unasked", number)
+        yield _wait(asked, claimed, Cause.STORE, "store", number, took=seconds(attempt.asked_micros))
     elif claimed - since < SHORT_MICROS:
-        yield _wait(since, claimed, Cause.PICKED_UP, f"claimed within {seconds(claimed - since)}", number)
+        yield _wait(since, claimed, Cause.PICKED_UP, "picked_up", number, took=seconds(claimed - since))
     elif before is None and (gate := seen.known.run.gate) and seen.known.run.ties is None:
-        yield _wait(since, claimed, Cause.GATE, f"it waited for its permit at {gate}", number)
+        yield _wait(since, claimed, Cause.GATE, "permit", number, gate=gate)
     else:
-        yield _wait(since, claimed, Cause.UNKNOWN, "nobody asked for it, and nobody wrote down why", number)
+        yield _wait(since, claimed, Cause.UNKNOWN, "unknown", number)
 
 
 def _held_back(seen: Evidence, eligible: int, since: int, claimed: int, zone: tzinfo | None) -> Iterator[Bar]:
@@ -151,65 +165,67 @@ def _held_back(seen: Evidence, eligible: int, since: int, claimed: int, zone: tz
     if run.ties is not None:
         parents = min(max(promoted, since), claimed)
         if parents > since:
-            yield _wait(since, parents, Cause.PARENTS, f"its parents were not over until {clock(parents, zone)}")
+            yield _wait(since, parents, Cause.PARENTS, "parents", until=clock(parents, zone))
             since = parents
         approved = min(eligible, claimed)
         if run.ties.approval_seconds and approved > since:
-            yield _wait(since, approved, Cause.APPROVAL, f"nobody had approved it until {clock(approved, zone)}")
+            yield _wait(since, approved, Cause.APPROVAL, "approval", until=clock(approved, zone))
         return
     if since < promoted <= claimed:
-        words = f"overlap gate: the run before it was not over until {clock(promoted, zone)}"
-        yield _wait(since, promoted, Cause.GATE, words)
+        yield _wait(since, promoted, Cause.GATE, "gate", until=clock(promoted, zone))
         since = promoted
     if since < eligible <= claimed:
-        yield _wait(since, eligible, Cause.MOVED, f"it was put off until {clock(eligible, zone)}")
+        yield _wait(since, eligible, Cause.MOVED, "moved", until=clock(eligible, zone))
 
 
 def _rest(before: Attempt, since: int, until: int, number: int) -> Iterator[Bar]:
     if until <= since:
         return
     if before.state is State.SCHEDULED:
-        yield _wait(since, until, Cause.SNOOZED, f"snoozed for {seconds(until - since)}", number)
+        yield _wait(since, until, Cause.SNOOZED, "snoozed", number, took=seconds(until - since))
     else:
-        words = f"retry backoff: {seconds(until - since)} after attempt {before.number} failed"
-        yield _wait(since, until, Cause.BACKOFF, words, number)
+        took = seconds(until - since)
+        yield _wait(since, until, Cause.BACKOFF, "backoff", number, took=took, number=before.number)
 
 
-def _ends(
-    seen: Evidence, attempt: Attempt, since: int, claimed: int, zone: tzinfo | None
-) -> Iterator[tuple[int, Cause, str]]:
-    """(until, cause, words) of all that was in the way after `since`, each until the instant when it no more was."""
-    run = seen.known.run
-    for what, pause in _pauses(seen):
+def _ends(seen: Evidence, attempt: Attempt, since: int, claimed: int, zone: tzinfo | None) -> Iterator[Bar]:
+    """All that was in the way after `since`, each until the instant when it no more was."""
+    run, number = seen.known.run, attempt.number
+    queue = queue_of(run.queue)
+    for what, name, pause in _pauses(seen):
         if pause.since <= claimed and since < pause.until <= claimed:
-            why = f" ({pause.reason})" if pause.reason else ""
-            yield pause.until, Cause.PAUSED, f"{what} was paused{why} until {clock(pause.until, zone)}"
-    back = _absent_until(_serving(seen.sessions, queue_of(run.queue)), since, claimed)
+            about = {what: name, "until": clock(pause.until, zone)} | ({"reason": pause.reason} if pause.reason else {})
+            saying = f"{what}_paused_because" if pause.reason else f"{what}_paused"
+            yield _wait(since, pause.until, Cause.PAUSED, saying, number, **about)
+    back = _absent_until(_serving(seen.sessions, queue), since, claimed)
     if back > since:
-        yield back, Cause.NO_WORKER, f"no worker of queue {queue_of(run.queue)} was running until {clock(back, zone)}"
+        yield _wait(since, back, Cause.NO_WORKER, "no_worker", number, queue=queue, until=clock(back, zone))
     if since < attempt.room_at <= claimed:
-        words = f"{_places(attempt, queue_of(run.queue))} busy until {clock(attempt.room_at, zone)}"
-        yield attempt.room_at, Cause.BUSY, words
+        yield _busy(attempt, queue, since, zone)
     decided = [note for note in seen.decisions if since < note.claimed_at <= claimed]
-    if decided:
-        words = f"it waited in the hall for the router ({route_of(run)})" if is_hall(run.queue) else "it was routed"
-        yield decided[0].claimed_at, Cause.ROUTER, words
+    if decided and is_hall(run.queue):
+        yield _wait(since, decided[0].claimed_at, Cause.ROUTER, "hall", number, strategy=route_of(run))
+    elif decided:
+        yield _wait(since, decided[0].claimed_at, Cause.ROUTER, "routed", number)
     if (last := _decision(seen, claimed)) is not None and claimed - max(last.claimed_at, since) >= SHORT_MICROS:
-        yield claimed, Cause.LANE, f"it waited in the lane of worker {last.worker}"
+        yield _wait(since, claimed, Cause.LANE, "lane", number, worker=last.worker)
 
 
-def _pauses(seen: Evidence) -> list[tuple[str, Pause]]:
+def _pauses(seen: Evidence) -> list[tuple[str, str, Pause]]:
     """What was paused, and when: its queue, its task."""
-    run = seen.known.run
-    queue, task = f"queue {queue_of(run.queue)}", f"task {run.task}"
-    return [*((queue, pause) for pause in seen.pauses), *((task, pause) for pause in seen.task_pauses)]
+    queue, task = queue_of(seen.known.run.queue), seen.known.run.task
+    return [*(("queue", queue, pause) for pause in seen.pauses), *(("task", task, pause) for pause in seen.task_pauses)]
 
 
-def _places(attempt: Attempt, queue: str) -> str:
-    count, whose = abs(attempt.slots), f"of worker {attempt.worker}"
+def _busy(attempt: Attempt, queue: str, since: int, zone: tzinfo | None) -> Bar:
+    count = abs(attempt.slots)
+    about: dict[str, str | int] = {"worker": attempt.worker, "until": clock(attempt.room_at, zone)}
+    saying = "all_busy" if count > 1 else "only_busy"
+    if count > 1:
+        about["slots"] = count
     if attempt.slots < 0:
-        whose += f" that queue {queue} may have"
-    return f"all {count} slots {whose} were" if count > 1 else f"the only slot {whose} was"
+        saying, about = f"{saying}_of_queue", about | {"queue": queue}
+    return _wait(since, attempt.room_at, Cause.BUSY, saying, attempt.number, **about)
 
 
 def _decision(seen: Evidence, until: int) -> Attempt | None:
@@ -230,7 +246,7 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo 
         return
     if known.state is State.WAITING:
         cause = Cause.PARENTS if known.run.ties is not None else Cause.GATE
-        yield _wait(since, now, cause, f"it waits at {known.run.gate}", number, Status.OPEN)
+        yield _wait(since, now, cause, "gate_now", number, Status.OPEN, gate=known.run.gate)
         return
     if before is not None and known.run_at > since:
         rest = min(known.run_at, now)
@@ -238,28 +254,29 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo 
         since = rest
     if known.run_at > now:
         if now > since:
-            yield _wait(since, now, Cause.AHEAD, f"it is due in {seconds(known.run_at - now)}", number, Status.OPEN)
+            yield _wait(since, now, Cause.AHEAD, "ahead", number, Status.OPEN, left=seconds(known.run_at - now))
         return
-    paused = next(((what, pause) for what, pause in _pauses(seen) if pause.until == NEVER), None)
+    paused = next((one for one in _pauses(seen) if one[2].until == NEVER), None)
     queue = queue_of(known.run.queue)
     if paused is not None:
-        what, pause = paused
-        why = f": {pause.reason}" if pause.reason else ""
-        yield _wait(since, now, Cause.PAUSED, f"{what} is paused{why}", number, Status.OPEN)
+        what, name, pause = paused
+        about = {what: name} | ({"reason": pause.reason} if pause.reason else {})
+        saying = f"{what}_paused_now_because" if pause.reason else f"{what}_paused_now"
+        yield _wait(since, now, Cause.PAUSED, saying, number, Status.OPEN, **about)
     elif not any(_lives(one, now) for one in _serving(seen.sessions, queue)):
-        yield _wait(since, now, Cause.NO_WORKER, f"no worker of queue {queue} is running", number, Status.OPEN)
+        yield _wait(since, now, Cause.NO_WORKER, "no_worker_now", number, Status.OPEN, queue=queue)
     elif (last := _decision(seen, now)) is not None:
-        yield _wait(since, now, Cause.LANE, f"it waits in the lane of worker {last.worker}", number, Status.OPEN)
+        yield _wait(since, now, Cause.LANE, "lane_now", number, Status.OPEN, worker=last.worker)
     else:
-        yield _wait(since, now, Cause.BUSY, "the workers that serve it have no room yet", number, Status.OPEN)
+        yield _wait(since, now, Cause.BUSY, "busy_now", number, Status.OPEN)
 
 
-def _unplanned(seen: Evidence, since: int, planned: int, zone: tzinfo | None) -> str:
+def _unplanned(seen: Evidence, since: int, planned: int, zone: tzinfo | None) -> Bar:
     nodes = [one for one in seen.sessions if one.kind in PLANNERS]
     back = _absent_until(nodes, since, planned)
     if back > since:
-        return f"no scheduler node was running until {clock(back, zone)}"
-    return f"its moment was planned {seconds(planned - since)} after it was due"
+        return _wait(since, planned, Cause.NOT_PLANNED, "no_scheduler", until=clock(back, zone))
+    return _wait(since, planned, Cause.NOT_PLANNED, "planned_late", took=seconds(planned - since))
 
 
 def _serving(sessions: Iterable[Session], queue: str) -> list[Session]:
@@ -281,15 +298,20 @@ def _absent_until(sessions: Sequence[Session], since: int, until: int) -> int:
     return max((at for at in starts if not any(_lives(one, at - 1) for one in sessions)), default=0)
 
 
-def _wait(start: int, end: int, cause: Cause, words: str, attempt: int = 1, status: Status = Status.OK) -> Bar:
+def _wait(
+    start: int,
+    end: int,
+    cause: Cause,
+    saying: str,
+    attempt: int = 1,
+    status: Status = Status.OK,
+    /,
+    **about: str | int,
+) -> Bar:
     return Bar(
         kind=Kind.WAIT, label=cause.replace("_", " "), start=start, end=end, status=status, attempt=attempt,
-        cause=cause, words=words,
+        cause=cause, words=sentence(saying, about), saying=saying, about=about,
     )  # fmt: skip
-
-
-def _ago(attempt: Attempt, claimed: int) -> str:
-    return seconds(attempt.started_at - claimed)
 
 
 def clock(micros: int, zone: tzinfo | None) -> str:

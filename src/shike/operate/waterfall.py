@@ -84,6 +84,8 @@ class Bar(Struct, frozen=True, kw_only=True):
     depth: int = 0
     cause: str = ""  # a `Cause` of `shike.operate.autopsy`
     words: str = ""
+    saying: str = ""  # of a wait: which of the SENTENCES of `shike.operate.sayings` its words are
+    about: dict[str, str | int] = {}  # … and what stands in their blanks
 
 
 def points(seen: Evidence) -> tuple[Point, ...]:
