@@ -14,8 +14,8 @@ from playwright.sync_api import sync_playwright
 
 from shike.demo.day import LATE
 from shike.model import State
+from shike.operate.dead import fingerprint_of
 from shike.server.console import pages
-from shike.server.console.failures import fingerprint_of
 from shike.store.base import RunFilter
 from tests.browser.conftest import CHROMIUM, FLAGS, PHONE, WIDE, Visitor
 from tests.browser.site import Site

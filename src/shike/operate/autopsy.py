@@ -122,9 +122,7 @@ def _waits(seen: Evidence, zone: tzinfo | None) -> Iterator[Bar]:
     elif not seen.attempts and seen.known.ended_at > since:
         known = seen.known
         about = {"reason": known.reason} if known.reason else {"state": known.state.name}
-        yield _wait(
-            since, known.ended_at, Cause.UNKNOWN, "ended_because" if known.reason else "ended_unbegun", **about
-        )
+        yield _wait(since, known.ended_at, Cause.UNKNOWN, "ended_because" if known.reason else "ended_unbegun", **about)
 
 
 def _until_claimed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePath
 
@@ -55,15 +55,20 @@ class Groups(Struct, frozen=True, kw_only=True):
 async def grouped(store: Store, *, task: str = "") -> Groups:
     """The newest MANY_MAX dead letters by fingerprint."""
     letters = await pick(store, (), task=task, everything=True)
-    groups: dict[str, list[Ended]] = {}
-    for ended in reversed(letters):
-        groups.setdefault(fingerprint_of(ended), []).append(ended)
-    found = [_group(fingerprint, group) for fingerprint, group in groups.items()]
+    found = [group_of(fingerprint, group) for fingerprint, group in by_fingerprint(reversed(letters)).items()]
     return Groups(
         groups=sorted(found, key=lambda group: (-group.count, group.fingerprint)),
         looked_at=len(letters),
         more=len(letters) == MANY_MAX,
     )
+
+
+def by_fingerprint(letters: Iterable[Ended]) -> dict[str, list[Ended]]:
+    """The dead letters of each kind, in their order."""
+    found: dict[str, list[Ended]] = {}
+    for ended in letters:
+        found.setdefault(fingerprint_of(ended), []).append(ended)
+    return found
 
 
 def fingerprint_of(ended: Ended) -> str:
@@ -77,7 +82,8 @@ def failure_in(ended: Ended) -> Failure:
     return (last.failure if last is not None else None) or failure_of_text(ended.reason)
 
 
-def _group(fingerprint: str, group: Sequence[Ended]) -> Group:
+def group_of(fingerprint: str, group: Sequence[Ended]) -> Group:
+    """What is told of one kind; its dead letters come newest first."""
     newest, failure = group[0], failure_in(group[0])
     own = [frame for frame in failure.chain[0].frames if frame.own] if failure.chain else []
     return Group(

@@ -81,6 +81,7 @@ class FailureRecord(Struct, frozen=True, kw_only=True):
     chain: tuple[Raised, ...]  # what was raised last comes first
     arguments: Any  # redacted: `shike.secret`
     log: tuple[Line, ...]  # its end
+    traceback: str = ""  # as its program wrote it, where nothing of it was taken apart
 
 
 async def failures(client: Client, run_id: int) -> list[FailureRecord]:
@@ -93,7 +94,7 @@ async def failures(client: Client, run_id: int) -> list[FailureRecord]:
         FailureRecord(
             run=str(run_id), task=known.run.task, attempt=one.number, worker=one.worker, at=instant(one.ended_at),
             fingerprint=failure.fingerprint, chain=tuple(map(_raised, failure.chain)), arguments=arguments,
-            log=lines_of(one.lines),
+            log=lines_of(one.lines), traceback="" if any(fault.frames for fault in failure.chain) else one.traceback,
         )
         for one in await store.attempts(run_id)
         if (failure := _failure(one)) is not None

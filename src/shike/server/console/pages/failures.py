@@ -10,7 +10,7 @@ from shike.errors import BadField, NotFound
 from shike.model import Ended
 from shike.operate import dead
 from shike.server.ask import Ask, Nothing, Reply
-from shike.server.console.failures import fingerprint_of, grouped
+from shike.server.console.failures import kind_of, kinds
 from shike.server.console.page import Page, done, shown
 from shike.server.console.render import show, told, words_of
 from shike.server.console.rows import rows_of
@@ -38,12 +38,12 @@ class Confirmed(Struct, frozen=True, forbid_unknown_fields=True):
 async def page(ask: Ask[None, Nothing]) -> Reply:
     """All kinds."""
     letters = await _letters(ask)
-    groups = grouped(letters, await ask.desk.store.now())
+    found = kinds(letters, await ask.desk.store.now())
     template = "failures_table.html" if ask.visit.is_part else "failures.html"
-    waiting = sum(group.waiting for group in groups)
-    most = max((max(group.hours) for group in groups), default=1)
+    waiting = sum(one.group.waiting for one in found)
+    most = max((max(one.hours) for one in found), default=1)
     return show(
-        ask, template, page="failures", groups=groups, waiting=waiting, count=len(letters), most=max(most, 1),
+        ask, template, page="failures", kinds=found, waiting=waiting, count=len(letters), most=max(most, 1),
         more=len(letters) == LETTERS_MAX,
     )  # fmt: skip
 
@@ -51,18 +51,19 @@ async def page(ask: Ask[None, Nothing]) -> Reply:
 async def one_kind(ask: Ask[None, Nothing]) -> Reply:
     """The dead letters of one kind."""
     members, now = await _members(ask), await ask.desk.store.now()
-    (group,) = grouped(members, now)
+    kind = kind_of(ask.path["fingerprint"], members, now)
     rows = rows_of(members[:SHOWN], now)
     replayed = {str(one.run.id): str(one.replayed_as) for one in members if one.replayed_as}
     return show(
-        ask, "failures_kind.html", page="failures", group=group, rows=rows, replayed=replayed, most=max(group.hours)
-    )
+        ask, "failures_kind.html", page="failures", one=kind, group=kind.group, rows=rows, replayed=replayed,
+        most=max(kind.hours),
+    )  # fmt: skip
 
 
 async def ask_deed(ask: Ask[None, Chosen]) -> Reply:
     """The dialog: how many it would be."""
     members = await _members(ask)
-    (group,) = grouped(members, await ask.desk.store.now())
+    group = dead.group_of(ask.path["fingerprint"], members)
     count = group.waiting if ask.query.deed == "replay" else group.count
     return show(ask, "failures_deed.html", group=group, deed=ask.query.deed, count=count)
 
@@ -98,7 +99,7 @@ async def _letters(ask: Ask[Any, Any]) -> list[Ended]:
 async def _members(ask: Ask[Any, Any]) -> list[Ended]:
     """Of the kind in the path; read anew, since something is done with them. Raises `NotFound`."""
     letters = [one for one in await ask.desk.store.dead(LETTERS_MAX) if ask.who.covers(one.run.queue)]
-    members = [one for one in letters if fingerprint_of(one) == ask.path["fingerprint"]]
+    members = [one for one in letters if dead.fingerprint_of(one) == ask.path["fingerprint"]]
     if not members:
         raise NotFound("no dead letter is of this kind any more")
     return members

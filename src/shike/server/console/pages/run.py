@@ -11,17 +11,18 @@ from msgspec import Meta, Struct
 from shike.bounds import BAND_DEFAULT
 from shike.errors import BadArguments, BadField, BadInput
 from shike.model import Ended, Live, State
-from shike.operate import runs
+from shike.operate import runs, traces
 from shike.operate.accept import Wish, call_of
+from shike.operate.autopsy import because
 from shike.operate.explain import explain
 from shike.operate.facts import run_facts
 from shike.server import reading
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.bounds import BODY_BYTES_MAX
+from shike.server.console.meanwhile import meanwhile
 from shike.server.console.page import done, shown
 from shike.server.console.render import pretty, show, told, words_of
 from shike.server.console.rows import row_of, rows_of
-from shike.server.console.story import attempts_of, story_of
 from shike.server.paging import number_of
 from shike.server.runs import found, hidden
 from shike.store.children import children, parents
@@ -30,6 +31,7 @@ from shike.task import DEFAULT_QUEUE
 PAGE = None  # it is reached from others
 NEIGHBOURS_MAX: Final = 12  # of a graph, on either side
 CHARS_MAX: Final = 200
+BARS_MAX: Final = 200  # drawn: a handler may have taken a thousand steps
 
 Text = Annotated[str, Meta(max_length=CHARS_MAX)]
 
@@ -64,22 +66,23 @@ async def page(ask: Ask[None, Nothing]) -> Reply:
     known = await found(ask, number_of(ask.path["run"]))
     store, run = ask.desk.store, known.run
     now = await store.now()
-    attempts = await attempts_of(store, run.id)
+    trace = await traces.of_run(store, run.id)
     facts, steps = await runs.show(ask.desk.client, run.id)
     if (sealed := run_facts(known, now, codec=ask.desk.codec, full=True)).arguments is not None:
         facts = msgspec.structs.replace(facts, arguments=sealed.arguments, result=sealed.result)
-    progress = facts.progress if isinstance(facts.progress, dict) else {}
+    failures = await traces.failures(ask.desk.client, run.id)
     return show(
         ask,
         "run_body.html" if ask.visit.is_part else "run.html",
         page="runs",
         row=row_of(known, now),
         facts=hidden(facts),
-        log=progress.get("log", []),
         steps=steps,
-        story=await story_of(store, known, attempts, now),
-        attempts=attempts,
-        failed=[one for one in attempts if one.error or one.traceback],
+        trace=trace,
+        bars=trace.bars[:BARS_MAX],
+        because=because(trace.due_at, trace.late_micros, trace.bars),
+        meanwhile=await meanwhile(store, trace, now),
+        failures=failures,
         why=await explain(store, ask.desk.clock, run.id),
         before=await _neighbours(ask, [other for other, _ in parents(run)], now),
         after=await _neighbours(ask, [other for other, _ in children(run)], now),
