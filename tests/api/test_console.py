@@ -27,7 +27,7 @@ def least(route: Route) -> set[Role]:
     return set(LADDER[LADDER.index(lowest) :])
 
 
-HERE = ("now", "runs", "run", "failures", "audit", "entrance", "statics", "stream")
+HERE = ("now", "runs", "run", "failures", "audit", "entrance", "statics", "stream", "alarms")
 MINE = tuple(
     route for route in table.ROUTES
     if route.handler.__module__.rpartition(".")[2] in HERE

@@ -13,6 +13,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from shike.clock import ManualClock
+from shike.operate.sayings import SENTENCES
 from shike.server.console import pages, stream
 from shike.server.console.catalogue import WORDS, catalogue, say
 from shike.server.console.live import Live, Topic
@@ -83,6 +84,14 @@ def test_every_sentence_is_there_in_every_language() -> None:
     used = {key for path in TEMPLATES for key in re.findall(r"\bt\(\"([\w.]+)\"[,)]", path.read_text("utf-8"))}
     assert used <= set(catalogue("en"))
     assert say("zh", "now.title") != say("en", "now.title")
+
+
+def test_every_way_to_wait_has_a_sentence_in_every_language_with_blanks_that_are_filled() -> None:
+    told = tomllib.loads((WORDS / "causes.toml").read_text("utf-8"))
+    assert set(told) == set(SENTENCES)
+    for saying, texts in told.items():
+        blanks = set(re.findall(r"{(\w+)}", SENTENCES[saying]))
+        assert set(re.findall(r"{(\w+)}", texts["en"])) <= blanks, saying
 
 
 @pytest.mark.parametrize(

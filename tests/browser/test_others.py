@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from shike.model import Ended
+from shike.connect.alarms.trying import letter
 from shike.server.roles import Role
+from shike.track.alarm import encoded, key_of
 from tests.browser.conftest import Visitor
 from tests.browser.test_runs import submitted
 
@@ -17,6 +19,7 @@ def test_now_draws_what_is_ahead_and_changes_by_itself(visitor: Makes) -> None:
     page = someone.go()
     page.wait_for_selector("[data-plot] canvas")
     assert page.locator("[data-plot] canvas").count() == 3
+    assert "second of the minute" in page.inner_text("section[aria-labelledby=late] .u-legend")
     page.wait_for_selector("body[data-listening]")
     total = int(page.inner_text("[data-pick=total]"))
     for number in range(20):
@@ -62,6 +65,23 @@ def test_dead_letters_of_a_kind_are_replayed_one_edited_and_all(visitor: Makes) 
     page.wait_for_url("**/failures")
     page.wait_for_selector(".toast")
     assert page.locator("tbody a >> text=CarrierDown").count() == 0
+
+
+def test_an_alarm_appears_by_itself_and_is_taken_over(visitor: Makes) -> None:
+    someone = visitor(Role.OPERATOR)
+    page = someone.go("/alarms")
+    someone.sound()
+    page.wait_for_selector("body[data-listening]")
+    alarm = letter().told[0].alarm
+    row = someone.site.do(someone.site.store.put(key_of(alarm.id), encoded(alarm), expect=0))
+    page.click("button:text-is('I look after it')")
+    page.wait_for_selector(".toast")
+    assert "operator looks after it" in page.inner_text(".toasts")
+    page.click("nav.tabs a[href$='all=true']")
+    page.wait_for_selector("nav.tabs a[href$='all=true'][aria-current]")
+    assert "operator" in page.inner_text("tbody") and page.locator("tbody button").count() == 0
+    someone.sound()
+    assert row is not None
 
 
 def test_an_audit_proves_the_day(visitor: Makes) -> None:

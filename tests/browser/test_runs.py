@@ -38,6 +38,7 @@ def test_a_search_is_completed_as_it_is_typed(visitor: Makes) -> None:
     page.click("#q")
     page.keyboard.type("sta")
     page.wait_for_selector("#q-options [data-value='state:']")
+    someone.until(lambda: page.locator("#q-options [role=option]").count() == 1)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.wait_for_selector("#q-options [data-value='state:dead']")
@@ -131,7 +132,9 @@ def test_a_run_is_edited_and_run_again(visitor: Makes) -> None:
     someone = visitor(Role.OPERATOR)
     (dead,) = someone.site.do(someone.site.store.runs(RunFilter(task="parcel.announce", states=(State.DEAD,), limit=1)))
     page = someone.go(f"/runs/{dead.run.id}")
-    assert page.locator("pre.lines").count() == 2 and "in parcel_announce" in page.inner_text("pre.lines >> nth=0")
+    calls = page.locator("pre.calls")
+    assert calls.count() == 2 and "parcel_announce" in calls.first.inner_text()
+    assert "carrier" in calls.first.inner_text() or "weight" in calls.first.inner_text(), "the line itself"
     someone.sound()
     page.click("text=Edit and run again")
     page.wait_for_selector("#f-arguments")

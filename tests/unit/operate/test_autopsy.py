@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from shike.attempts import UserStep
 from shike.model import Attempt, Ended, Live, Options, Route, Run, Session, SessionState, State, Ties
-from shike.operate.autopsy import Cause, Trace, clock, trace
+from shike.operate.autopsy import Cause, Trace, because, clock, trace
+from shike.operate.sayings import sentence
 from shike.operate.waterfall import Before, Evidence, Kind, Status, seconds
 from shike.store.past import Pause
 from shike.worker.serving import pack
@@ -148,6 +149,8 @@ def test_several_causes_are_told_in_the_order_in_which_they_ended() -> None:
         sessions=[session("worker", DUE + 3 * S)],
     )
     assert causes(told) == [(Cause.PAUSED, 10), (Cause.NO_WORKER, 20), (Cause.BUSY, 10)]
+    assert because(DUE, told.late_micros, told.bars) == [bar for bar in told.bars if bar.kind is Kind.WAIT]
+    assert because(DUE, 0, told.bars) == []
 
 
 def test_what_nobody_wrote_down_is_not_guessed() -> None:
@@ -218,6 +221,7 @@ def test_waits_never_overlap_and_never_run_backwards(lengths: list[int], room: i
     waits = [bar for bar in told.bars if bar.kind is Kind.WAIT]
     assert all(bar.start < bar.end for bar in waits)
     assert all(one.end <= two.start for one, two in pairwise(waits))
+    assert all(bar.words == sentence(bar.saying, bar.about) for bar in waits), "other languages have the same blanks"
 
 
 def test_lengths_are_words() -> None:

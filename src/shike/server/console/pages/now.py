@@ -126,7 +126,7 @@ def _by_second(samples: Sequence[Sample]) -> dict[str, Any]:
         "x": list(range(60)),
         "unit": "s",
         "least": 0.05,
-        "name": ":ss",
+        "name": "second",
         "series": [{"name": name, "y": y, "color": colors[name], "kind": "bars"} for name, y in columns.items()],
     }
 

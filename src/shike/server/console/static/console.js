@@ -164,6 +164,8 @@
       const answer = await fetch(`${box.dataset.complete}?word=${encodeURIComponent(word)}`, { headers: { "HX-Request": "true" } });
       if (mine !== asked || !answer.ok) return;
       const { options: found } = await answer.json();
+      if (mine !== asked) return;
+      const chosen = options()[at()]?.dataset.value; // by whoever was faster than the answer
       list.replaceChildren(...found.map(({ value, words }, n) => {
         const option = document.createElement("div");
         option.setAttribute("role", "option");
@@ -181,6 +183,7 @@
       list.hidden = !shown;
       input.setAttribute("aria-expanded", String(shown));
       input.removeAttribute("aria-activedescendant");
+      select(found.findIndex(({ value }) => value === chosen));
     }
     input.addEventListener("input", suggest);
     input.addEventListener("focus", suggest);

@@ -47,7 +47,7 @@
         { ...axis, grid: { show: false }, size: 26, ...(data.time ? { values: "{HH}:{mm}:{ss}", space: 72 } : { space: 44 }) },
         { ...axis, size: 52, space: 28, values: (_, ticks) => ticks.map((tick) => short(tick, data.unit)) },
       ],
-      series: [{ label: data.time ? names.time || "" : data.name || "", value: data.time ? "{HH}:{mm}:{ss}" : (_, x) => (x == null ? "–" : x) }, ...series],
+      series: [{ label: data.time ? names.time || "" : names[data.name] || data.name || "", value: data.time ? "{HH}:{mm}:{ss}" : (_, x) => (x == null ? "–" : x) }, ...series],
     };
   }
   const columns = (data) => [data.x, ...data.series.map((one) => one.y)];
