@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from shike.model import Ended
 from shike.connect.alarms.trying import letter
+from shike.model import Ended
 from shike.server.roles import Role
 from shike.track.alarm import encoded, key_of
 from tests.browser.conftest import Visitor

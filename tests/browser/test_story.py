@@ -22,6 +22,8 @@ def test_why_was_the_report_of_half_past_two_late(visitor: Callable[..., Visitor
     assert "all slots were busy" in cause and "backup.table" in cause
     meanwhile = page.inner_text("section[aria-labelledby=meanwhile]")
     assert "shop-1" in meanwhile and "backup.table" in meanwhile
+    ends = page.eval_on_selector_all("section[aria-labelledby=meanwhile] time", "all => all.map(one => one.dateTime)")
+    assert len(ends) > 1 and ends == sorted(ends, reverse=True), "the last to end first"
     someone.sound()
     page.click("section[aria-labelledby=meanwhile] tbody a")
     page.wait_for_selector("h1:text-is('backup.table')")

@@ -12,7 +12,7 @@ from shike.model import Ended
 from shike.operate.autopsy import Trace
 from shike.operate.facts import last_attempt
 from shike.operate.waterfall import Bar, Kind, Status
-from shike.server.console.rows import Row, rows_of
+from shike.server.console.rows import Row, row_of
 from shike.store.base import RunFilter, Store
 
 LONG_MICROS: Final = MICROS  # a wait that somebody asks about
@@ -47,7 +47,7 @@ async def meanwhile(store: Store, trace: Trace, now: int) -> Meanwhile | None:
         wait=wait,
         worker=worker,
         busy=dict(Counter(one.run.task for one in found).most_common(TASKS_SHOWN)),
-        rows=rows_of(sorted(found, key=lambda one: one.ended_at, reverse=True)[:SHOWN], now),
+        rows=[row_of(one, now) for one in sorted(found, key=lambda one: one.ended_at, reverse=True)[:SHOWN]],
     )
 
 
