@@ -48,6 +48,7 @@ def test_a_search_is_completed_as_it_is_typed(visitor: Makes) -> None:
     someone.sound()
     page.keyboard.press("Enter")
     assert page.input_value("#q") == "state:dead "
+    page.wait_for_selector("#q-options [data-value='task:']")  # what may come next; without it Escape leaves the field
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
     page.wait_for_url("**/runs?q=state%3Adead**")
