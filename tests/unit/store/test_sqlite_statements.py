@@ -37,7 +37,8 @@ def prepared(name: str) -> str:
 
 def plan_of(connection: sqlite3.Connection, name: str) -> list[str]:
     statement = prepared(name)
-    values = [0] * len(re.findall(r"\?", statement))
+    places = re.findall(r"\?(\d*)", statement)
+    values = [0] * max(len([place for place in places if not place]), *(int(place or 0) for place in places), 0)
     return [row[3] for row in connection.execute(f"explain query plan {statement}", values)]
 
 

@@ -51,7 +51,7 @@ async def ended(tx: Tx, run_id: int) -> Ended | None:
 
 
 async def outcomes(tx: Tx, run_ids: Sequence[int]) -> dict[int, Ended]:
-    found = map(ended_of, await tx.look("runs_over", list(run_ids))) if run_ids else ()
+    found = map(ended_of, await tx.look("over_of_runs", list(run_ids))) if run_ids else ()
     return {one.run.id: one for one in found}
 
 

@@ -23,7 +23,9 @@ def texts(package: str) -> dict[str, str]:
     for file in sorted(resources.files(package).joinpath("sql").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".sql") and not _MIGRATION.match(file.name):
             _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
-            found.update(zip(parts[::2], (text.strip().rstrip(";") for text in parts[1::2]), strict=True))
+            for name, text in zip(parts[::2], parts[1::2], strict=True):
+                assert name not in found, f"{package} has two statements {name}: who asks for one gets the other"
+                found[name] = text.strip().rstrip(";")
     return found
 
 

@@ -24,7 +24,9 @@ def _texts() -> dict[str, str]:
     for file in sorted(resources.files("shike.store.sqlite").joinpath("sql").iterdir(), key=lambda file: file.name):
         if file.name.endswith(".sql") and not _MIGRATION.match(file.name):
             _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
-            found.update(zip(parts[::2], (text.strip().rstrip(";") for text in parts[1::2]), strict=True))
+            for name, text in zip(parts[::2], parts[1::2], strict=True):
+                assert name not in found, f"there are two statements {name}: who asks for one gets the other"
+                found[name] = text.strip().rstrip(";")
     return found
 
 

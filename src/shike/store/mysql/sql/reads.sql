@@ -14,7 +14,7 @@ union all
 select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0
 from {ns}_history where id = $1;
 
--- name: runs_over
+-- name: over_of_runs
 select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as
 from {ns}_dead where id in $1
 union all
