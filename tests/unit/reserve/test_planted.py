@@ -125,18 +125,25 @@ PLANTS: list[Plant] = [
 ]
 
 
+HUNTS = 5  # what is drawn depends on what else was imported: a bug that one hunt in some misses is hunted again
+HUNT = settings(
+    max_examples=400,
+    stateful_step_count=80,
+    deadline=None,
+    database=None,
+    derandomize=False,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.__name__)
 def test_a_planted_bug_is_noticed(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
-    hunt = settings(
-        max_examples=400,
-        stateful_step_count=80,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
-    with pytest.raises(Exception):  # noqa: B017 — an assertion, or whatever a broken state ends in
-        run_state_machine_as_test(Ledgers, settings=hunt)
+    for _ in range(HUNTS):
+        try:
+            run_state_machine_as_test(Ledgers, settings=HUNT)
+        except Exception:  # an assertion, or whatever a broken state ends in
+            return
+    pytest.fail("nobody noticed")
