@@ -35,7 +35,7 @@ test: $(VENV)/.dev  ## all tests, the slow ones too; on every store whose server
 	$(RUN) pytest -m "not long" -n 2 --dist worksteal
 
 check: $(VENV)/.dev format lint types imports  ## everything a commit has to pass, in ≤ 90 s
-	SHIKE_SIM_SEEDS=40 $(RUN) pytest -m "not slow and not servers" -n 2 --dist worksteal --hypothesis-profile check
+	SHIKE_SIM_SEEDS=40 $(RUN) pytest --ignore tests/browser -m "not slow and not servers" -n 2 --dist worksteal --hypothesis-profile check
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check --quiet .
