@@ -23,12 +23,12 @@ def test_they_are_found_by_a_word_while_it_is_typed(visitor: Makes) -> None:
     page.wait_for_selector("h1:text-is('default/report.night')")
     assert "every day at 02:30" in page.inner_text(".head")
     late = page.locator(".moments [data-became=late]")
-    assert late.count() == 1, "last night's was a quarter of an hour late"
-    assert "min" in str(late.get_attribute("title"))
+    assert late.count() in (1, 2), "a quarter of an hour, as in each night that the day holds a part of"
+    assert "min" in str(late.last.get_attribute("title"))
     assert page.locator(".calendar td.runs b").count() >= 35
     assert page.locator(".head button").count() == 0, "a viewer may look"
     someone.sound()
-    late.click()
+    late.last.click()
     page.wait_for_selector("h1:text-is('report.night')")
 
 

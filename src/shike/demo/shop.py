@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 
+from shike import Concurrency
 from shike.app import Shike
 from shike.errors import ShikeError
-from shike.limit.kinds.concurrency import Concurrency
 from shike.model import Backoff, Growth
 from shike.trigger import cron, every
 from shike.worker.context import current
