@@ -129,9 +129,9 @@ class Handover:
                 found = await self._store.outcomes(run_ids)
             except StoreError as error:
                 pause = self._outage.pause(error)
-                if not self._held:  # nobody waits: an error would be heard by nobody
+                if not self._held:
                     self._forget(run_ids)
-                    return {}
+                    raise
                 await asyncio.sleep(pause)
                 continue
             self._outage.over()
