@@ -15,7 +15,7 @@ from collections.abc import Callable
 from shike.bounds import NODE_LOOK_SECONDS, SLEEP_SECONDS_MAX, SWEEP_SECONDS
 from shike.clock import Clock
 from shike.errors import Conflict, StoreError
-from shike.model import Bucket, Session
+from shike.model import Bucket
 from shike.outage import Outage
 from shike.runtime import woken
 from shike.scheduler.decision import DECISIONS, Decision, unpacked
@@ -138,7 +138,7 @@ class Buckets:
                 done += await self._divide(division)
         if self._member.session is not session:
             return 0.0
-        self._adopt(session)
+        self._adopt()
         if done:
             self._store.tell(Hint(HintKind.BUCKET))
             return AGAIN_SECONDS
@@ -156,12 +156,15 @@ class Buckets:
         )
 
     async def _read_buckets(self) -> None:
+        """What is read is adopted in the same instant: were it only confirmed, a node that slept past its lease would
+        believe again in what others have taken since."""
         sent, read_at = self._clock.boot(), self._clock.monotonic()
         self._buckets = await self._store.buckets()
         if self._store.virtual_buckets > 1:
             rows = await self._store.controls(DECISIONS)
             self.decision = unpacked(rows[-1].value) if rows else None
         self._confirmed_at, self._read_at = sent, read_at
+        self._adopt()
 
     def _view(self, nodes: tuple[str, ...]) -> View:
         own = self._own()
@@ -194,8 +197,9 @@ class Buckets:
         self.owned = {low: bucket for low, bucket in self.owned.items() if low not in given}
         self._read_at = float("-inf")
 
-    def _adopt(self, session: Session) -> None:
-        mine = {bucket.low: bucket for bucket in self._buckets if bucket.owner == session.id}
+    def _adopt(self) -> None:
+        own = self._own()
+        mine = {bucket.low: bucket for bucket in self._buckets if own and bucket.owner == own}
         if mine != self.owned:
             self.owned = mine
             self._changed()

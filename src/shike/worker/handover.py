@@ -131,7 +131,7 @@ class Handover:
                 pause = self._outage.pause(error)
                 if not self._held:
                     self._forget(run_ids)
-                    raise
+                    return {}  # nobody waits any more: an error would be heard by nobody
                 await asyncio.sleep(pause)
                 continue
             self._outage.over()

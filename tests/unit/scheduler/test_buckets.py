@@ -141,3 +141,19 @@ def test_who_joins_is_noticed_by_its_hint_and_our_own_is_no_news() -> None:
         assert one.buckets._look.is_set()
 
     run(story)
+
+
+def test_what_is_read_is_believed_in_the_same_instant() -> None:
+    """Else a node that slept past its lease would believe again in what others took, until it had given its gifts."""
+
+    async def story(world: World) -> None:
+        first, second = await nodes(world, "a", "b")
+        first.role.cancel()
+        lost = first.buckets.in_hand()[0]
+        old, new = (lost.low, lost.epoch), (lost.low, lost.high)
+        me, other = first.member.identity, second.member.identity
+        await world.store.divide(Division(session=me, owner=other, old=(old,), new=(new,)))
+        await first.buckets._read_buckets()
+        assert lost.low not in first.share and first.share
+
+    run(story)
