@@ -151,6 +151,49 @@ async def test_who_slept_over_a_promise_that_was_taken_back_does_not_keep_it(wor
     assert (await world.live(first)).state is State.WAITING
 
 
+@pytest.mark.parametrize("by", ["", "tenant"])
+async def test_who_was_let_in_and_is_put_off_gives_its_permit_to_others(world: World, by: str) -> None:
+    """R0.9, R2.5: else one that a person moved to next week would hold it until then. It waits anew when it is time."""
+    desk = await Desk(world, Concurrency(1, by=by) if by else Concurrency(1)).declare()
+    values = {by: "acme"} if by else {}
+    name = f"concurrency:{by}" if by else "concurrency"
+    first, second = await desk.wait(2, **values)
+    await desk.look()
+    world.clock.advance(10)
+    assert await world.move(first, State.SCHEDULED, run_at=world.after(3600)) is Answer.ACCEPTED
+    await desk.look()
+    assert await desk.holders(name, **values) == [second] == await desk.granted()
+    world.clock.advance(3601)
+    await desk.look()
+    assert await desk.holders(name, **values) == [second]
+    assert (await world.live(first)).state is State.WAITING
+
+
+async def test_a_clock_that_was_set_back_makes_nobody_wait_for_who_was_let_in_before(world: World) -> None:
+    """R0.8, R0.9: what was submitted while the store's clock was ahead begins later; its key goes on meanwhile."""
+    desk = await Desk(world, Concurrency(1)).declare()
+    world.clock.advance(240)
+    (early,) = await desk.wait()
+    await desk.look()
+    assert await desk.holders("concurrency") == [early]
+    world.clock.step(-240)
+    (late,) = await desk.wait()
+    await desk.look()
+    assert await desk.holders("concurrency") == [late] == await desk.granted()
+
+
+async def test_who_has_begun_and_snoozes_keeps_its_permit(world: World) -> None:
+    desk = await Desk(world, Concurrency(1)).declare()
+    first, _ = await desk.wait(2)
+    await desk.look()
+    claimed = await world.take()
+    assert await world.settle(claimed, State.SCHEDULED, delay_seconds=60.0) is Answer.ACCEPTED
+    for _ in range(3):
+        world.clock.advance(6)
+        await desk.look()
+    assert await desk.holders("concurrency") == [first]
+
+
 async def test_a_promise_is_kept_though_its_run_stands_behind_many_now(world: World) -> None:
     """R0.9, R2.5: it is behind more than one look reads, and they all wait for its permit."""
     desk = await Desk(world, Concurrency(1)).declare()

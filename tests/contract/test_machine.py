@@ -272,7 +272,9 @@ class Words(RuleBasedStateMachine):
 
     @rule(
         which=st.integers(0, 50),
-        to=st.sampled_from([State.SCHEDULED, State.SCHEDULED, State.CANCELLED, State.SKIPPED, State.DEAD]),
+        to=st.sampled_from(
+            [State.SCHEDULED, State.SCHEDULED, State.WAITING, State.CANCELLED, State.SKIPPED, State.DEAD]
+        ),
         guarded=st.booleans(),
         after=st.sampled_from([None, None, 0.0, 4.0]),
         band=st.sampled_from([None, 1]),

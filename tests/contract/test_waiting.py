@@ -12,6 +12,7 @@ from shike.lanes import hall_of
 from shike.model import Route, State
 from shike.route.nouns import unpack
 from shike.store.base import RunFilter
+from shike.store.guards import Below
 from shike.store.hints import HintKind
 from shike.store.verbs import Answer, Move
 from shike.waiting import bulk, moves
@@ -114,6 +115,38 @@ async def test_only_what_waits_before_a_gate_can_go_on_waiting_there(world: Worl
     run_id = await world.add()
     assert await world.move(run_id, State.WAITING, band=1) is Answer.REFUSED
     assert (await world.live(run_id)).state is State.SCHEDULED
+
+
+async def test_what_was_let_in_goes_back_before_its_gate_and_its_permits_are_free(world: World) -> None:
+    await world.session()
+    first, second = await world.add(gate=GATE), await world.add(gate=GATE)
+    guards = (Below(key="permit", cap=1), Below(key="other", cap=1))
+    assert await world.move(first, State.SCHEDULED, guards=guards) is Answer.ACCEPTED
+    assert await world.move(second, State.SCHEDULED, guards=guards) is Answer.GUARDED
+    version = (await world.live(first)).version
+    world.listen()
+    assert await world.move(first, State.WAITING, run_at=world.after(60), band=1) is Answer.ACCEPTED
+    live = await world.live(first)
+    assert (live.state, live.run_at, live.band, live.version) == (State.WAITING, world.after(60), 1, version + 1)
+    assert await world.store.holders("permit") == await world.store.holders("other") == []
+    assert [one.run_id for one in await world.store.gate_waiters(GATE, 5)] == [second, first]
+    assert (await world.hint(HintKind.FREED)).name in ("permit", "other")
+    assert await world.granted() == []
+    assert await world.move(second, State.SCHEDULED, guards=guards) is Answer.ACCEPTED
+    assert (await world.take()).run.id == second
+    assert await world.move(first, State.SCHEDULED, guards=guards) is Answer.GUARDED
+
+
+async def test_what_runs_or_failed_does_not_go_back_before_its_gate(world: World) -> None:
+    await world.session()
+    run_id = await world.add(gate=GATE)
+    assert await world.move(run_id, State.SCHEDULED, guards=(Below(key="permit", cap=1),)) is Answer.ACCEPTED
+    grant = await world.take()
+    assert await world.move(run_id, State.WAITING) is Answer.REFUSED
+    assert await world.store.holders("permit") == [run_id]
+    assert await world.settle(grant, State.FAILED, run_at=world.after(60)) is Answer.ACCEPTED
+    assert await world.move(run_id, State.WAITING) is Answer.REFUSED
+    assert await world.store.holders("permit") == [run_id]
 
 
 async def test_a_child_changes_its_band_before_its_parents_are_over_and_keeps_its_place(world: World) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
 
 from tests.sim.cluster import LONG_SECONDS
 from tests.sim.fleet import hunt, replay, sweep
@@ -27,19 +26,7 @@ def main() -> int:
     seeds = range(options.start, options.start + (options.seeds or 40))
     total = sweep(seeds, options.jobs, say=print, chaos_seconds=options.chaos)
     print(total.summary(time.monotonic() - started))
-    known = _known() if options.chaos == LONG_SECONDS else frozenset()
-    broken = sorted(report.seed for report in total.bad)
-    if known & {*broken}:
-        print(f"KNOWN AND NOT MENDED, tests/sim/open.txt: seeds {sorted(known & {*broken})}")
-    if mended := sorted((known & {*seeds}) - {*broken}):
-        print(f"clean by now, to be taken off tests/sim/open.txt: seeds {mended}")
-    return 1 if {*broken} - known else 0
-
-
-def _known() -> frozenset[int]:
-    """The seeds of long days whose faults are known and open."""
-    lines = Path(__file__).with_name("open.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(int(line.split()[0]) for line in lines if line.strip() and not line.startswith("#"))
+    return 1 if total.bad else 0
 
 
 def _options() -> argparse.Namespace:

@@ -8,29 +8,27 @@ does it. So it is read in this order: the memory; whether those it promised stil
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
 from shike.bounds import GATE_LOOK_RUNS
 from shike.errors import Conflict
 from shike.limit import rows
-from shike.limit.bounds import HOLDS, LOOKS_AT_ONCE, STRUCK_READ_MAX
+from shike.limit.bounds import HOLDS, STRUCK_READ_MAX
 from shike.limit.deciding import Decision, Head, Kept, View, decide, permits_of
 from shike.limit.gates import Gate, permit_of
 from shike.limit.rows import Effective
-from shike.model import State
+from shike.model import Live, State
+from shike.scheduler.early import Early
 from shike.scheduler.struck import Struck
+from shike.scheduler.together import together
 from shike.store.base import Store
 from shike.store.guards import Below
 from shike.store.verbs import Answer, Move
 
 FULL = GATE_LOOK_RUNS  # a read of fewer was cut off because no more than that could go
-K = TypeVar("K")
-T = TypeVar("T")
 
 
 class Pool(Struct):
@@ -59,6 +57,7 @@ class Admission:
         self._now = now
         self._pools: dict[str, Pool] = {}
         self._struck = Struck(store, now)
+        self._early = Early(store, now)
 
     def forget(self) -> None:
         """Read the memories anew: others may have written there."""
@@ -69,13 +68,15 @@ class Admission:
         pool, strikes = await self._pool(memory), await self._struck.refresh()
         if not await self._keep_promises(memory, pool):
             return Outcome(left=True)
-        if await self._is_full(limits):
-            return Outcome(full=True)
+        if full := await self._full(limits):
+            return Outcome(left=True) if await self._take_back(memory, pool, full) else Outcome(full=True)
         holders = await self._holders(limits, gates.values())
+        if await self._take_back(memory, pool, _without_room(limits, gates.values(), holders)):
+            return Outcome(left=True)
         room = {name: _room(limits, gate, holders) for name, gate in gates.items()}
         asked = [gate for gate, places in room.items() if places]
         reach = {gate: STRUCK_READ_MAX if strikes else room[gate] for gate in asked}
-        found = await _together(lambda gate: self._store.gate_waiters(gate, reach[gate]), asked)
+        found = await together(lambda gate: self._store.gate_waiters(gate, reach[gate]), asked)
         waiters = dict(zip(asked, found, strict=True))
         now = self._now()
         due = {gate: [one for one in read if one.run_at <= now] for gate, read in waiters.items()}
@@ -110,7 +111,7 @@ class Admission:
         One who slept since then comes with an old version of the run, for taking back makes a new one.
         """
         promised = {run_id: kept for run_id, kept in pool.kept.granting.items() if run_id not in pool.moved}
-        found = await _together(self._store.live, list(promised))
+        found = await together(self._store.live, list(promised))
         waiting = [live for live in found if live is not None and live.state is State.WAITING]
         pool.kept = Kept({live.run.id: promised[live.run.id] for live in waiting}, pool.kept.memory)
         pool.moved.clear()
@@ -120,9 +121,7 @@ class Admission:
             return False
         now = self._now()
         moves = [
-            _let_in(live.run.id, live.version, promised[live.run.id])
-            if live.run_at <= now
-            else Move(run_id=live.run.id, version=live.version, to=State.WAITING, run_at=live.run_at)
+            _let_in(live.run.id, live.version, promised[live.run.id]) if live.run_at <= now else _back(live)
             for live in waiting
         ]
         answers = await self._store.move(moves)
@@ -130,15 +129,27 @@ class Admission:
         pool.kept = Kept({run_id: promised[run_id] for run_id in refused}, pool.kept.memory)
         return not refused
 
-    async def _is_full(self, limits: Effective) -> bool:
-        """Whether nobody of the task may go, so that its gates need not be read: one is none, ten thousand are many."""
-        if any(one.limit.thins or one.limit.drops for one in limits.named):
+    async def _take_back(self, name: str, pool: Pool, full: Mapping[str, Sequence[int]]) -> bool:
+        """Whoever keeps others waiting by these permits and need not begin yet waits again himself; whether there was
+        any. The memory is written first, so that nobody who knows an old one keeps a promise of it to him."""
+        early = await self._early.find(full)
+        if not early:
             return False
+        if await self._write(name, pool, pool.kept):
+            await self._store.move([_back(live) for live in early])
+        return True
+
+    async def _full(self, limits: Effective) -> dict[str, list[int]]:
+        """The permit for which nobody of the task may go, so that its gates need not be read, with who holds it: one is
+        none, ten thousand are many."""
+        if any(one.limit.thins or one.limit.drops for one in limits.named):
+            return {}
         for one in limits.named:
             most = one.limit.most() if one.limit.shared or not one.limit.args else 0
-            if most and len(await self._store.holders(permit_of(limits.task, one.name, {}))) >= most:
-                return True
-        return False
+            permit = permit_of(limits.task, one.name, {})
+            if most and len(holders := await self._store.holders(permit)) >= most:
+                return {permit: holders}
+        return {}
 
     async def _holders(self, limits: Effective, gates: Iterable[Gate]) -> dict[str, list[int]]:
         permits = {
@@ -147,7 +158,7 @@ class Admission:
             for one, permit in zip(limits.named, permits_of(gate, limits.named), strict=True)
             if one.limit.most()
         }
-        return dict(zip(permits, await _together(self._store.holders, list(permits)), strict=True))
+        return dict(zip(permits, await together(self._store.holders, list(permits)), strict=True))
 
     # ---------------------------------------------------------------- writing
 
@@ -183,6 +194,23 @@ def _let_in(run_id: int, version: int, permits: Sequence[str]) -> Move:
     return Move(run_id=run_id, version=version, to=State.SCHEDULED, guards=guards)
 
 
+def _back(live: Live) -> Move:
+    """Before its gate until its moment, with a new version."""
+    return Move(run_id=live.run.id, version=live.version, to=State.WAITING, run_at=live.run_at)
+
+
+def _without_room(
+    limits: Effective, gates: Iterable[Gate], holders: Mapping[str, Sequence[int]]
+) -> dict[str, Sequence[int]]:
+    """The permits of these gates of which there are no more, with who holds them."""
+    return {
+        permit: holders[permit]
+        for gate in gates
+        for one, permit in zip(limits.named, permits_of(gate, limits.named), strict=True)
+        if (most := one.limit.most()) and len(holders[permit]) >= most
+    }
+
+
 def _room(limits: Effective, gate: Gate, holders: Mapping[str, Sequence[int]]) -> int:
     """How many of those that wait at a gate matter; none, where a permit is out."""
     room = GATE_LOOK_RUNS
@@ -192,11 +220,3 @@ def _room(limits: Effective, gate: Gate, holders: Mapping[str, Sequence[int]]) -
         if most := one.limit.most():
             room = min(room, most - len(holders[permit]))
     return max(room, 0)
-
-
-async def _together(read: Callable[[K], Awaitable[T]], keys: Sequence[K]) -> list[T]:
-    """So many reads at once, and no more."""
-    found: list[T] = []
-    for start in range(0, len(keys), LOOKS_AT_ONCE):
-        found += await asyncio.gather(*[read(key) for key in keys[start : start + LOOKS_AT_ONCE]])
-    return found

@@ -93,9 +93,9 @@ def check_move(wanted: Move) -> None:
         raise BadInput(f"run {wanted.run_id}: another queue or other options need the version that was seen")
 
 
-def can_move(state: State, to: State) -> bool:
-    """Whether a run that no lease holds may be moved so. Only what waits before a gate can go on waiting there."""
-    return may_move(state, to) and (to is not State.WAITING or state is State.WAITING)
+def can_move(state: State, to: State, *, gate: str = "") -> bool:
+    """Whether a run that no lease holds may be moved so. Only what has a gate can wait, or wait again."""
+    return may_move(state, to) and (to is not State.WAITING or state is State.WAITING or bool(gate))
 
 
 def needs_freedom(wanted: Move) -> bool:

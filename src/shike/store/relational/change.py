@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from shike.model import TERMINAL, State
 from shike.store.checks import can_move, check_move, needs_freedom
+from shike.store.children import TIED
 from shike.store.hints import Hint, HintKind
 from shike.store.relational import graphs
 from shike.store.relational.arrivals import Arrivals, Needs
-from shike.store.relational.outcomes import Endings, lock_runs, tell_due
+from shike.store.relational.outcomes import Endings, lock_runs, release, tell_due
 from shike.store.relational.routed import Assignments, learn
 from shike.store.relational.tx import Tx
 from shike.store.rows import SUSPECT, Facts, band_of, lane_of, pack, target, unpack_run
@@ -80,6 +81,7 @@ class _Step:
         self._assigned = Assignments(tx, now)
         self._asked: list[tuple[int, str]] = []
         self._waiting: list[tuple[int, int, int]] = []  # run, lane, run_at
+        self._back: list[tuple[int, int, int, int, str]] = []  # out of a lane: run, lane, run_at, holding, gate
         self._rewritten: list[tuple[int, bytes]] = []
 
     async def take(self, moves: Sequence[Move]) -> list[Answer]:
@@ -104,7 +106,8 @@ class _Step:
             return Answer.REFUSED
         if not is_free:
             return self._ask(run, wanted)
-        if not can_move(run.state, wanted.to) or not self._assigned.may(wanted):
+        gate = unpack_run(run.body).gate if wanted.to is State.WAITING else ""
+        if not can_move(run.state, wanted.to, gate=gate) or not self._assigned.may(wanted):
             return Answer.REFUSED
         if needs_freedom(wanted) and graphs.is_held(run):
             return Answer.GUARDED
@@ -113,8 +116,12 @@ class _Step:
         run.holding += sum(self._arrivals.take(guard, run.id) for guard in wanted.guards)
         run_at, lane = target(run, wanted)
         if wanted.to is State.WAITING:
-            self._waiting.append((run.id, lane, run_at))
-            self._tx.hint(Hint(HintKind.GATED, at=max(run_at, self._now), name=unpack_run(run.body).gate))
+            if run.state is State.WAITING:
+                self._waiting.append((run.id, lane, run_at))
+            else:
+                self._left.append(run)
+                self._back.append((run.id, lane, run_at, TIED if run.holding >= TIED else 0, gate))
+            self._tx.hint(Hint(HintKind.GATED, at=max(run_at, self._now), name=gate))
             return Answer.ACCEPTED
         self._left.append(run)
         if wanted.to in TERMINAL:
@@ -143,6 +150,9 @@ class _Step:
         await leave(self._tx, self._left)
         await self._endings.write()
         await self._tx.many("runs_wait", self._waiting)
+        if self._back:
+            await self._tx.many("runs_back", self._back)
+            await release(self._tx, [row[0] for row in self._back])
         await self._tx.many("runs_rewrite", self._rewritten)
         await self._tx.many("runs_move", self._moved)
         await tell_due(self._tx, ((lane, run_at) for _, lane, run_at, _ in self._moved), self._now)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from shike.model import TERMINAL, State
 from shike.store.checks import can_move, check_move, needs_freedom
+from shike.store.children import TIED
 from shike.store.hints import Hint, HintKind
 from shike.store.rows import SUSPECT, Facts, band_of, lane_of, pack, target, unpack_run
 from shike.store.sqlite import ended, graphs, guards, routed
@@ -32,7 +33,8 @@ def _move_one(tx: Tx, wanted: Move) -> Answer:
         return Answer.REFUSED
     if is_running(tx, run):
         return _ask(tx, run, wanted)
-    if not can_move(run.state, wanted.to) or (wanted.worker and routed.is_closed(tx, wanted.worker)):
+    gate = unpack_run(run.body).gate if wanted.to is State.WAITING else ""
+    if not can_move(run.state, wanted.to, gate=gate) or (wanted.worker and routed.is_closed(tx, wanted.worker)):
         return Answer.REFUSED
     if needs_freedom(wanted) and graphs.is_held(tx, run):
         return Answer.GUARDED
@@ -43,7 +45,7 @@ def _move_one(tx: Tx, wanted: Move) -> Answer:
         tx.run("run_hold", held, run.id)
         run.holding += held
     if wanted.to is State.WAITING:
-        _wait_on(tx, run, wanted)
+        _wait_on(tx, run, wanted, gate)
         return Answer.ACCEPTED
     leave(tx, run)
     if wanted.to in TERMINAL:
@@ -78,12 +80,18 @@ def _ask(tx: Tx, run: Facts, wanted: Move) -> Answer:
     return Answer.ASKED
 
 
-def _wait_on(tx: Tx, run: Facts, wanted: Move) -> None:
-    """Before its gate again: another band, another time."""
+def _wait_on(tx: Tx, run: Facts, wanted: Move, gate: str) -> None:
+    """Before its gate: another band, another time. What it held while it stood in a lane is free again."""
     run_at, lane = target(run, wanted)
+    if run.state is State.WAITING:
+        tx.run("gated_await", run_at, run.id)
+    else:
+        leave(tx, run)
+        tx.many("gated_insert", [(run.id, gate, run_at, 0)])
+        guards.release(tx, [run.id])
+        tx.run("run_hold", -(run.holding % TIED), run.id)
     tx.run("run_move", State.WAITING.value, lane, run_at, run.id)
-    tx.run("gated_await", run_at, run.id)
-    tx.hint(Hint(HintKind.GATED, at=max(run_at, tx.now), name=unpack_run(run.body).gate))
+    tx.hint(Hint(HintKind.GATED, at=max(run_at, tx.now), name=gate))
 
 
 def _reschedule(tx: Tx, run: Facts, wanted: Move) -> None:

@@ -64,7 +64,7 @@ local function move_one(move)
       return '2'
     end
   end
-  if move.to == WAITING and place ~= AT_GATE then
+  if move.to == WAITING and place ~= AT_GATE and (c.state ~= SCHEDULED or not has(body, GATED_FLAG)) then
     return '2'
   end
   local begins = move.to == SCHEDULED or (move.to == WAITING and move.run_at >= 0)
@@ -80,6 +80,11 @@ local function move_one(move)
     keep_guard(guard, move.id, c)
   end
   if move.to == WAITING then
+    if place ~= AT_GATE then -- out of its lane: what it held there is free again
+      leave(move.id, body, c, place)
+      release_permits(move.id, c)
+      c.permits = {}
+    end
     c.version, c.band = c.version + 1, move.band < 255 and move.band or c.band
     stand_at_gate(move.id, gate_of(body), move.run_at >= 0 and move.run_at or run_at)
     keep_change(move.id, c)
