@@ -24,4 +24,5 @@ PLENTY = 20  # above so many free units the read side says "plenty", to keep cac
 BATCH_MAX = 1_000  # events of one frame: beyond it they gain nothing, and databases bound what a row may have
 QUEUE_MAX = 100_000  # commands waiting for one clerk; further ones are told to come again
 SNAPSHOT_EVENTS = 2_000  # a snapshot is written after so many events: replaying them takes 15 ms
+LOOK_SECONDS = 1.0  # so long a clerk refuses new wishes without looking whether another one has written meanwhile
 LEDGERS_MAX = 10_000  # held in the memory of one clerk; the one unused for longest is dropped, and read again on use

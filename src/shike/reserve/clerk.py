@@ -20,13 +20,15 @@ from msgspec import Struct
 
 from shike.errors import BadCommand, ClerkClosed
 from shike.reserve import commands, snapshot
-from shike.reserve.bounds import BATCH_MAX, KEY_CHARS_MAX, LEDGERS_MAX, QUEUE_MAX, SNAPSHOT_EVENTS
+from shike.reserve.bounds import BATCH_MAX, KEY_CHARS_MAX, LEDGERS_MAX, LOOK_SECONDS, QUEUE_MAX, SNAPSHOT_EVENTS
 from shike.reserve.deciding import Decision
 from shike.reserve.journal import frames
 from shike.reserve.journal.base import Frame, Journal, Kept
 from shike.reserve.journal.reading import load
 from shike.reserve.ledger import Ledger
 from shike.reserve.model import Refusal
+
+WISHES: Final = frozenset({commands.Hold, commands.Join})
 
 log: Final = logging.getLogger("shike.reserve")
 
@@ -38,6 +40,7 @@ class Desk(Struct, eq=False):
     checksum: int
     written: int  # the version that the journal has
     kept: int  # that of the last snapshot
+    seen: float = 0.0  # when the journal had nothing that is not here, by the loop's time
     lost: bool = False  # thrown away: who still has it must not use it
 
 
@@ -87,23 +90,52 @@ class Clerk:
         Raises `BadCommand`; `Fenced`, where another writer has the ledger; `StoreUnavailable`, where nobody knows
         whether it was committed; `DamagedJournal`; `ClerkClosed`. After any of them, the same command may be repeated.
         """
-        desk = self._desks.get(ledger)
-        while desk is None or desk.lost:
-            desk = await self._desk(ledger)
-        if self._is_closed or len(self._next.waiting) >= QUEUE_MAX:
-            raise ClerkClosed("this clerk is closed" if self._is_closed else "this clerk has too much to do; ask later")
-        try:
-            answer = desk.ledger.do(command)
-        except BadCommand:
-            raise
-        except Exception as error:  # a fault of this program: what it has left in memory is not to be trusted
-            self._throw_away(Batch(), error, desk)
-            raise
-        if type(answer) is Refusal:
-            return answer
-        if desk.ledger.fresh or (self._under_way is not None and ledger in self._under_way.desks):
-            await self._committed(ledger, desk)
-        return answer
+        while True:
+            desk = self._desks.get(ledger)
+            while desk is None or desk.lost:
+                desk = await self._desk(ledger)
+            if self._is_closed or len(self._next.waiting) >= QUEUE_MAX:
+                why = "this clerk is closed" if self._is_closed else "this clerk has too much to do; ask later"
+                raise ClerkClosed(why)
+            try:
+                answer = desk.ledger.do(command)
+            except BadCommand:
+                raise
+            except Exception as error:  # a fault of this program: what it has left in memory is not to be trusted
+                self._throw_away(Batch(), error, desk)
+                raise
+            if type(answer) is Refusal:
+                if await self._stands(ledger, desk, command):
+                    return answer
+            else:
+                if self._is_open(ledger, desk):
+                    await self._committed(ledger, desk)
+                return answer
+
+    async def _stands(self, ledger: str, desk: Desk, command: commands.AnyCommand) -> bool:
+        """Whether a refusal was decided on what the journal has, and not on what another writer has left behind.
+
+        Whoever wants something new and is refused may ask again, so for them it is enough that this was so a moment
+        ago. Whoever speaks of what is there — this hold is over, that ticket comes back — takes "there is no such
+        thing" for an end of the matter, so it is looked up.
+        """
+        now = asyncio.get_running_loop().time()
+        if type(command) in WISHES and now - desk.seen < LOOK_SECONDS:
+            return True
+        if self._is_open(ledger, desk):
+            await self._committed(ledger, desk)  # nobody else can have written what this is written on
+            return True
+        written = desk.written
+        newer = await self._journal.frames(ledger, written, 1)
+        if newer and desk.written == written:
+            self.forget(ledger)
+            return False
+        desk.seen = now
+        return True
+
+    def _is_open(self, ledger: str, desk: Desk) -> bool:
+        """Whether something of it is decided and not committed."""
+        return bool(desk.ledger.fresh) or (self._under_way is not None and ledger in self._under_way.desks)
 
     async def read(self, ledger: str) -> Ledger:
         """The ledger in memory, to ask and not to change; it may be ahead of the journal by a commit."""
@@ -127,9 +159,10 @@ class Clerk:
         return await asyncio.shield(task)
 
     async def _load(self, ledger: str) -> Desk:
+        began = asyncio.get_running_loop().time()
         read = await load(self._journal, ledger)
         version = read.state.version
-        desk = self._desks[ledger] = Desk(Ledger(ledger, read.state), read.checksum, version, version)
+        desk = self._desks[ledger] = Desk(Ledger(ledger, read.state), read.checksum, version, version, began)
         self._make_room()
         return desk
 
@@ -166,6 +199,7 @@ class Clerk:
 
     async def _commit(self, batch: Batch) -> list[Kept]:
         """Answer who waits for the batch; the snapshots that are due after it."""
+        began = asyncio.get_running_loop().time()
         try:
             written = [frame for desk in batch.desks.values() for frame in _frames(desk)]
             taken = self._snapshots(batch, written)
@@ -177,7 +211,7 @@ class Clerk:
             return []
         for frame in written:
             desk = batch.desks[frame.ledger]
-            desk.checksum, desk.written = frame.checksum, frame.end
+            desk.checksum, desk.written, desk.seen = frame.checksum, frame.end, began
         for done in batch.waiting:
             if not done.done():
                 done.set_result(None)

@@ -106,6 +106,48 @@ def test_what_gathers_during_a_commit_is_the_next_one() -> None:
     run(story)
 
 
+def test_what_another_writer_has_changed_is_no_reason_to_refuse() -> None:
+    """Whoever ends a hold takes "there is no such hold" for its end: a clerk that was overtaken must not say so."""
+
+    async def story(journal: Faulty, clerk: Clerk) -> None:
+        other = Clerk(journal)
+        await other.read("L")
+        held_here = await clerk.do("L", held(0))
+        assert isinstance(held_here, events.Held)
+        answer = await other.do("L", commands.Release("r", AT, held_here.order))
+        assert isinstance(answer, events.Released)
+        assert not list((await load(journal, "L")).state.live_orders())
+
+    run(story)
+
+
+def test_who_is_refused_for_what_is_free_again_gets_it_a_moment_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(journal: Faulty, clerk: Clerk) -> None:
+        for number in range(5):
+            await clerk.do("L", held(number))
+        await Clerk(journal).do("L", commands.Release("r1", AT, 1))
+        assert isinstance(await clerk.do("L", held(6)), Refusal)
+        monkeypatch.setattr("shike.reserve.clerk.LOOK_SECONDS", 0.0)
+        assert isinstance(await clerk.do("L", held(6)), events.Held)
+
+    run(story)
+
+
+def test_a_refusal_that_rests_on_what_is_being_committed_waits_for_it() -> None:
+    """Unless somebody only asks for something new: then it may be told at once."""
+
+    async def story(journal: Faulty, clerk: Clerk) -> None:
+        await clerk.do("L", held(0))
+        journal.faults = ["refused"]
+        released = clerk.do("L", commands.Release("r1", AT, 1))
+        again = clerk.do("L", commands.Release("r2", AT, 1))
+        answers = await asyncio.gather(released, again, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [StoreUnavailable, StoreUnavailable]
+        assert isinstance(await clerk.do("L", commands.Release("r2", AT, 1)), events.Released)
+
+    run(story)
+
+
 @pytest.mark.parametrize("fault", ["refused", "answer lost"])
 def test_after_a_failed_append_the_ledger_is_read_again_and_a_repeat_is_done_once(fault: str) -> None:
     """What was decided on top of the lost batch goes with it."""
