@@ -51,6 +51,8 @@ imports: $(VENV)/.dev
 
 sim: $(VENV)/.dev  ## the long simulations: 300 seeds, every fault
 	$(RUN) tests.sim --seeds 300 --jobs 2
+	$(RUN) tests.sim.railway --seeds 100
+	$(RUN) tests.sim.railway --seeds 20 --long
 
 fault: $(VENV)/.dev  ## real processes and servers, really killed; writes docs/faults.md
 	@mkdir -p out && rm -f out/faults.jsonl
