@@ -117,7 +117,7 @@ def hold(
         day = counter.trade.timetable.by_key(departure).day
         people = [_passenger(words, day) for words in passenger]
         wish = Wish(departure, class_, origin, goal)
-        return await _told(counter, await counter.desk.hold(order, [wish], people, seats=seat))
+        return await _told(counter, await counter.hold(order, wish, people, seat))
 
     return _show(at_counter(file, clock, work), json)
 

@@ -28,4 +28,5 @@ PASSENGERS_MAX = 5  # as the source's railway sells
 PRESALE_DAYS = 15  # so far ahead trains are sold
 HOLD_SECONDS = 15 * 60  # unpaid seats are kept so long
 SALE_ENDS_SECONDS = 5 * 60  # before the departure of the boarding station
+REFUSALS_GATHERED_MAX = 100_000  # kinds of refusals that a process counts between two writes: 20 MB
 PAYMENTS_MAX = 8  # tries to pay one order; each is a request to a gateway

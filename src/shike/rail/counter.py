@@ -8,7 +8,7 @@ behind the counter, holds that are over are looked for whenever somebody comes t
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -18,14 +18,16 @@ import msgspec
 from msgspec import Struct
 
 from shike.clock import Clock
-from shike.errors import BadFeed, BadOrder
+from shike.errors import BadFeed, BadOrder, TradeRefused
 from shike.rail.composition import known_trains
 from shike.rail.desk import Desk
 from shike.rail.fake_gateway import FakeGateway
 from shike.rail.gtfs import read_feed
-from shike.rail.journey import Trade
+from shike.rail.journey import Trade, Wish
 from shike.rail.ladder import known_ladders
 from shike.rail.order import Order, OrderState
+from shike.rail.passenger import Passenger
+from shike.rail.refusals import Refused
 from shike.rail.seats import ClerkSeats
 from shike.rail.sqlite_books import SQLiteBooks
 from shike.rail.tail import Tail
@@ -89,6 +91,15 @@ class Counter:
         await self.gateway.deliver(self.desk.hear)
         await self.waits.look()  # what came free by this may have served somebody
         return count
+
+    async def hold(self, order: str, wish: Wish, people: Sequence[Passenger], seats: Sequence[str] = ()) -> Order:
+        """As `Desk.hold` for one train; a refusal is counted."""
+        try:
+            return await self.desk.hold(order, [wish], people, seats=seats)
+        except TradeRefused as error:
+            refused = Refused(wish.departure, error.reason, wish.origin, wish.goal)
+            await self.books.add_refusals({refused: 1})
+            raise
 
     async def pay(self, order: str) -> Order:
         """In cash: the whole sum, at once. Raises `TradeRefused` for an order that is not held."""

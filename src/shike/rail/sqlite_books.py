@@ -6,6 +6,8 @@ lock, so several processes may sell from one file; a person is claimed in the tr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -14,6 +16,7 @@ from msgspec.structs import replace
 from shike.rail.keeping import no_order, no_payment, outdated
 from shike.rail.order import Order, OrderState
 from shike.rail.passenger import Ride, check_rides
+from shike.rail.refusals import Refused
 from shike.store.sqlite.aside import Aside
 
 TABLES: Final = """
@@ -27,6 +30,10 @@ create table if not exists {ns}_rides (
   arrives_at integer not null, primary key (person, departure, sold)
 ) without rowid;
 create index if not exists {ns}_rides_departure on {ns}_rides (departure, sold);
+create table if not exists {ns}_refusals (
+  departure text not null, reason text not null, origin text not null, goal text not null, times integer not null,
+  primary key (departure, reason, origin, goal)
+) without rowid;
 """
 GET: Final = "select body from {ns}_orders where id = ?"
 INSERT: Final = "insert into {ns}_orders (version, to_do, body, id) values (?, ?, ?, ?) on conflict (id) do nothing"
@@ -45,11 +52,19 @@ CLAIM: Final = (
     "insert into {ns}_rides (person, departure, sold, departs_at, arrives_at) values (?, ?, ?, ?, ?)"
     " on conflict do nothing"
 )
+REFUSED: Final = (
+    "insert into {ns}_refusals (departure, reason, origin, goal, times) values (?, ?, ?, ?, ?)"
+    " on conflict (departure, reason, origin, goal) do update set times = times + excluded.times"
+)
+REFUSALS_ON: Final = "select departure, reason, origin, goal, times from {ns}_refusals where departure = ?"
+REFUSALS_OF_DAY: Final = (
+    "select departure, sum(times) from {ns}_refusals where departure like '%/' || ? || '/%' group by departure"
+)
 FREE: Final = "delete from {ns}_rides where person = ? and departure = ? and sold = ?"
 
 
 class SQLiteBooks:
-    """Both ports of `keeping`. Durable with each call (`?synchronous=FULL`, the default)."""
+    """Both ports of `keeping`, and that of `refusals`. Durable with each call (`?synchronous=FULL`, the default)."""
 
     def __init__(self, url: str, namespace: str = "rail") -> None:
         self._file = Aside("books", url, namespace, TABLES)
@@ -91,6 +106,15 @@ class SQLiteBooks:
     async def orders_on(self, departure: str) -> list[str]:
         return [order for (order,) in await self._file.ask(ON, departure)]
 
+    async def add_refusals(self, counts: Mapping[Refused, int]) -> None:
+        await self._file.do(self._add_refusals, dict(counts))
+
+    async def refusals_on(self, departure: str) -> dict[Refused, int]:
+        return {Refused(*kind): times for *kind, times in await self._file.ask(REFUSALS_ON, departure)}
+
+    async def refusals_of_day(self, day: date) -> dict[str, int]:
+        return dict(await self._file.ask(REFUSALS_OF_DAY, day.isoformat()))
+
     async def _read(self, sql: str, id: str) -> Order | None:
         rows = await self._file.ask(sql, id)
         return self._order(rows[0][0]) if rows else None
@@ -114,6 +138,11 @@ class SQLiteBooks:
                 raise outdated(kept.id)
             for payment in kept.payments:
                 self._file.rows(OWN, payment.id, kept.id)
+
+    def _add_refusals(self, counts: Mapping[Refused, int]) -> None:
+        with self._file.transaction():
+            for kind, times in counts.items():
+                self._file.rows(REFUSED, *kind, times)
 
     def _claim(self, person: str, ride: Ride, order: str, instead_of: str) -> None:
         with self._file.transaction():

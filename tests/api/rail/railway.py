@@ -18,6 +18,7 @@ from shike.rail.fake_gateway import FakeGateway
 from shike.rail.keeping import MemoryOrders, MemoryRides
 from shike.rail.opening import opening
 from shike.rail.order import Order
+from shike.rail.refusals import MemoryRefusals
 from shike.rail.waiting import WaitingList
 from shike.rail.web.building import application
 from shike.rail.web.house import House
@@ -30,7 +31,11 @@ K1 = f"K1/{DAY}/1"
 K9 = f"K9/{DAY}/1"  # has no ledger
 
 
-class Books(MemoryOrders):
+class Books(MemoryOrders, MemoryRefusals):
+    def __init__(self) -> None:
+        MemoryOrders.__init__(self)
+        MemoryRefusals.__init__(self)
+
     async def orders(self, after: str = "", most: int = 1_000) -> list[Order]:
         return sorted((one for one in self.all() if one.id > after), key=lambda one: one.id)[:most]
 

@@ -4,10 +4,13 @@ R1.4 – R1.7, R1.12, R1.15)."""
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
 
 from shike.rail.payment import Notice, NoticeKind, signed
+from shike.rail.selling import Openings
 from shike.rail.web.bounds import SESSION_SECONDS
-from tests.api.rail.railway import K1, K9, Railway, at, order, person, ride, ride_along
+from tests.api.rail.railway import K1, K9, Railway, Said, at, order, person, ride, ride_along
 from tests.unit.rail.shop import DAY, NOW, SECRET
 
 SEATS = 3
@@ -21,6 +24,27 @@ def test_a_search_tells_trains_stops_classes_and_prices() -> None:
         assert first["classes"][0] == {"class": "second", "left": SEATS, "plenty": False, "price_cents": 10000}
         unsold = [one["rides"][0] for one in said.body["journeys"] if one["rides"][0]["train"] == K9]
         assert {one["left"] for one in unsold[0]["classes"]} == {0}
+
+    ride_along(story)
+
+
+def test_a_search_tells_what_is_not_on_sale_and_from_when() -> None:
+    """Nobody is told that there are no seats left of a train whose sale has not begun."""
+
+    async def story(here: Railway) -> None:
+        def told(said: Said) -> dict[str, Any]:
+            return next(one["rides"][0] for one in said.body["journeys"] if one["rides"][0]["name"] == "K9")
+
+        query = f"/search?from=A&to=C&date={DAY}"
+        ride = told(await here.ask("GET", query))
+        assert ride["state"] == "not_on_sale" and "opens_at" not in ride
+        assert "not on sale" in (await here.ask("GET", f"/rail?from=A&to=C&date={DAY}")).body
+        here.house._openings = Openings()
+        here.clock.step(-14 * 86_400)
+        ride = told(await here.ask("GET", query))
+        assert ride["opens_at"] == "2026-11-07T00:00:00Z"  # 8:00 in Shanghai, 15 days before
+        page = await here.ask("GET", f"/rail/trains/{quote(K9)}")
+        assert "sale opens" in page.body
 
     ride_along(story)
 

@@ -92,6 +92,20 @@ def test_a_deed_by_cookie_is_taken_from_our_own_pages_alone() -> None:
     ride_along(story)
 
 
+def test_cookies_of_who_came_by_https_never_travel_in_the_clear() -> None:
+    async def story(here: Railway) -> None:
+        key = await here.key(Role.VIEWER)
+        for path, body in (("/session", None), ("/staff/session", {"key": key})):
+            plain = await here.ask("POST", path, body)
+            assert "Secure" not in plain.headers["set-cookie"]
+            safe = await here.ask("POST", path, body, x_forwarded_proto="https")
+            assert safe.headers["set-cookie"].endswith("; Secure")
+        page = await here.ask("GET", "/rail?lang=zh", x_forwarded_proto="https, http")
+        assert page.headers["set-cookie"].endswith("; Secure")
+
+    ride_along(story)
+
+
 def test_who_asks_too_much_is_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SESSION_PER_SECOND", "ADDRESS_PER_SECOND"):  # so that nothing comes back while the test is slow
         monkeypatch.setattr(door, name, 1e-3)

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from shike.rail.refusals import Refusals
 from shike.server.roles import Role
 from tests.api.rail.railway import K1, K9, Railway, at, ride_along
 from tests.unit.rail.shop import DAY
@@ -34,6 +37,46 @@ def test_refusals_are_counted_by_cause_and_section() -> None:
         said = await here.ask("GET", at(K1, "refusals"), role=Role.VIEWER)
         assert said.body["by_reason"] == {"full": 2}
         assert said.body["by_section"] == [{"reason": "full", "from": "A", "to": "D", "count": 2}]
+
+    ride_along(story)
+
+
+def test_refusals_are_those_of_all_processes() -> None:
+    async def story(here: Railway) -> None:
+        elsewhere = Refusals(here.house.books)
+        elsewhere.note(K1, "quota", "A", "B")
+        await elsewhere.keep()
+        await here.fill("B C")
+        await here.hold(await here.passenger(), "9")
+        said = await here.ask("GET", at(K1, "refusals"), role=Role.VIEWER)
+        assert said.body["by_reason"] == {"full": 1, "quota": 1}
+        day = await here.ask("GET", f"/departures?date={DAY}", role=Role.VIEWER)
+        assert {one["train"]: one["refused"] for one in day.body["departures"]}[K1] == 2
+
+    ride_along(story)
+
+
+def test_a_day_with_many_trains_is_told_in_pages_and_found_by_name_station_or_trouble(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shike.rail.web.staff_pages.TRAINS_A_PAGE", 2)
+
+    async def shown(here: Railway, query: str) -> tuple[list[str], int]:
+        page = await here.ask("GET", f"/rail/staff/day?date={DAY}&{query}", role=Role.VIEWER)
+        assert page.status == 200
+        return re.findall(r">(K\d)</a></th>", page.body), page.body.count("&page=") + page.body.count("&amp;page=")
+
+    async def story(here: Railway) -> None:
+        here.house.refusals.note(f"K3/{DAY}/1", "full", "D", "G")
+        first, links = await shown(here, "")
+        assert (first, links) == (["K1", "K5"], 2)
+        assert (await shown(here, "page=2"))[0] == ["K2", "K3"]
+        assert (await shown(here, "text=k2"))[0] == ["K2"]
+        assert (await shown(here, "text=g"))[0] == ["K5", "K3"]  # a station of theirs
+        assert (await shown(here, "order=refused"))[0] == ["K3", "K1"]
+        assert (await shown(here, "text=nowhere"))[0] == []
+        for odd in ("page=0", "order=sideways", "page=many"):
+            assert (await here.ask("GET", f"/rail/staff/day?{odd}", role=Role.VIEWER)).status == 422
 
     ride_along(story)
 

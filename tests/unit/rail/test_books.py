@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from shike.rail.keeping import MemoryOrders, MemoryRides
 from shike.rail.order import Order, give_tickets_back
 from shike.rail.passenger import Ride
 from shike.rail.payment import Payment
+from shike.rail.refusals import MemoryRefusals, Refusals, Refused
 from shike.rail.sqlite_books import SQLiteBooks
 from tests.unit.rail.test_order import HELD, asked, ticketed
 
@@ -146,3 +148,39 @@ def test_a_file_that_cannot_be_used_is_told_by_its_name(tmp_path: Path) -> None:
                 await books.get("o")
 
     asyncio.run(story())
+
+
+def test_refusals_add_up_over_processes_and_restarts(tmp_path: Path) -> None:
+    """What could not be written is not forgotten, and counted once."""
+    one, other = Refused("K1/2026-11-22/1", "full", "A", "D"), Refused("K1/2026-11-23/1", "quota", "A", "B")
+    day = date(2026, 11, 22)
+
+    async def test(book: Any) -> None:
+        here, there = Refusals(book), Refusals(book)
+        for _ in range(3):
+            here.note(*one)
+        there.note(*one)
+        there.note(*other)
+        await there.keep()
+        assert await here.on(one.departure) == {one: 4} and await there.on(other.departure) == {other: 1}
+        assert await there.of_day(day) == {one.departure: 4}
+        add, book.add_refusals = book.add_refusals, _unavailable
+        here.note(*one)
+        with pytest.raises(StoreUnavailable):
+            await here.keep()
+        book.add_refusals = add
+        assert await here.on(one.departure) == await here.on(one.departure) == {one: 5}
+
+    async def on_a_file() -> None:
+        url = f"sqlite:///{tmp_path}/rail.db?synchronous=normal"
+        async with SQLiteBooks(url) as book:
+            await test(book)
+        async with SQLiteBooks(url) as book:
+            assert await book.refusals_on(one.departure) == {one: 5}
+
+    asyncio.run(test(MemoryRefusals()))
+    asyncio.run(on_a_file())
+
+
+async def _unavailable(_counts: object) -> None:
+    raise StoreUnavailable("planned")

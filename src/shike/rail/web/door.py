@@ -172,6 +172,8 @@ class Door:
 
     async def _send(self, wire: Wire, reply: Reply) -> None:
         headers = {"cache-control": "no-store", **reply.headers}
+        if "set-cookie" in headers and _is_secure(wire):
+            headers["set-cookie"] += "; Secure"
         raw = reply.raw if reply.raw is not None else encode(reply.value)
         await wire.send(reply.status, reply.media_type, headers, raw)
 
@@ -182,6 +184,12 @@ class Door:
             await self._send(wire, self._error_page(self._house, _headers(wire), problem))
             return
         await wire.send(problem.status, MEDIA_TYPE, {**headers_of(problem), **headers}, encode(problem))
+
+
+def _is_secure(wire: Wire) -> bool:
+    """Whether the browser speaks https: to us, or as a proxy in front of us says. Believed of anybody, for all that
+    comes of it is that their own cookies never travel in the clear."""
+    return wire.is_secure or wire.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower() == "https"
 
 
 def _headers(wire: Wire) -> dict[str, str]:

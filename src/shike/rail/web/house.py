@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -16,16 +15,20 @@ from shike.rail.fake_gateway import FakeGateway
 from shike.rail.journey import Trade
 from shike.rail.keeping import Orders, Rides
 from shike.rail.model import Departure
+from shike.rail.opening import ONLINE
 from shike.rail.order import Order
 from shike.rail.payment import Gateway
+from shike.rail.refusals import RefusalBook, Refusals
 from shike.rail.seats import Seats
-from shike.rail.web.bounds import REFUSALS_KEPT
+from shike.rail.selling import Openings
 from shike.rail.web.sessions import Sessions
+from shike.reserve.model import NEVER
+from shike.reserve.state import State
 from shike.server.opening import Opening
 
 
-class Books(Orders, Protocol):
-    """Orders that can be listed."""
+class Books(Orders, RefusalBook, Protocol):
+    """Orders that can be listed, and what was refused."""
 
     async def orders(self, after: str = "", most: int = 1_000) -> list[Order]:
         """Those after a name, by their names."""
@@ -38,27 +41,10 @@ class Ledgers(Protocol):
         """Those after a name, by their names."""
 
 
-class Refusals:
-    """How often holds were refused, by cause and section, since this process began."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, Counter[tuple[str, str, str]]] = OrderedDict()
-
-    def note(self, departure: str, reason: str, origin: str, goal: str) -> None:
-        """One more. The departure that was refused for longest ago is forgotten beyond REFUSALS_KEPT."""
-        self._kept.setdefault(departure, Counter())[reason, origin, goal] += 1
-        self._kept.move_to_end(departure)
-        if len(self._kept) > REFUSALS_KEPT:
-            self._kept.popitem(last=False)
-
-    def of(self, departure: str) -> Mapping[tuple[str, str, str], int]:
-        """By (reason, from, to)."""
-        return self._kept.get(departure, Counter())
-
-
 class House:
     """Of one process. `is_public`: whoever comes may look and buy; else only who has an access key, and who is on this
-    machine where the server listens to it alone."""
+    machine where the server listens to it alone. `openings`: when trains are put on sale by themselves, where they are.
+    """
 
     def __init__(
         self,
@@ -76,15 +62,17 @@ class House:
         opening: Opening,
         is_public: bool = False,
         settle: Callable[[], Awaitable[object]] | None = None,
+        openings: Openings | None = None,
     ) -> None:
         self.trade, self.desk, self.seats, self.books, self.ledgers = trade, desk, seats, books, ledgers
         self.gateway, self.clock, self.opening, self.is_public = gateway, clock, opening, is_public
         self.disruption = Disruption(seats, books, rides, gateway, clock)
         self.sessions = Sessions(key, clock, entropy)
-        self.refusals = Refusals()
+        self.refusals = Refusals(books)
         self.zone = ZoneInfo(trade.timetable.zone_name)
         self._entropy = entropy
         self._settle = settle
+        self._openings = openings
 
     def deed(self, what: str) -> str:
         """The id of a command that staff give: each is done once, and none is another's repetition."""
@@ -94,6 +82,14 @@ class House:
         """Raises `UnknownTrain`."""
         return self.trade.timetable.by_key(key)
 
+    def sale_opens_at(self, departure: Departure, state: State) -> int:
+        """When the online sale of a train begins; NEVER: nobody has said so. Of one that has no ledger yet, when the
+        schedule of openings will have made it one."""
+        if state.version or self._openings is None:
+            return state.sale(ONLINE).opens_at
+        opens = self._openings.opens_at(departure, self.zone)
+        return opens if opens > self.clock.wall() else NEVER
+
     @property
     def till(self) -> FakeGateway:
         """The gateway that moves no money, whose page is ours. Raises `NotFound` where there is another."""
@@ -102,7 +98,8 @@ class House:
         return self.gateway
 
     async def settle(self) -> None:
-        """See to what deeds have led to elsewhere: callbacks of the gateway, seats for those who wait."""
+        """See to what deeds have led to: refusals are kept, the gateway has something to tell, who waits gets seats."""
+        await self.refusals.keep()
         if isinstance(self.gateway, FakeGateway):
             await self.gateway.deliver(self.desk.hear)
         if self._settle is not None:

@@ -38,8 +38,17 @@ async def departures(ask: Ask[None, sent.OfDay]) -> shapes.Departures:
     return await departures_of(ask.house, ask.query.day)
 
 
-async def departures_of(house: House, day: date | None) -> shapes.Departures:
-    """Of a service day; None: of the first that has any."""
+async def departures_of(
+    house: House,
+    day: date | None,
+    *,
+    text: str = "",
+    by_refusals: bool = False,
+    first: int = 0,
+    most: int = DEPARTURES_SHOWN,
+) -> shapes.Departures:
+    """Of a service day; None: of the first that has any. Those with `text` in their names or their stations', in the
+    order in which they leave, or those with most refusals first; from number `first` on, at most so many."""
     keys, after = [], ""
     while page := await house.ledgers.ledgers(after):
         keys += page
@@ -52,11 +61,19 @@ async def departures_of(house: House, day: date | None) -> shapes.Departures:
             continue  # a ledger of something else, in the same journal
         by_day.setdefault(departure.day, []).append(departure)
     chosen = day or min(by_day, default=house.trade.timetable.local_day(house.clock.wall()))
-    found = sorted(by_day.get(chosen, ()), key=lambda one: one.departs_at(0))[:DEPARTURES_SHOWN]
-    return shapes.Departures(day=chosen, departures=[await _departure(house, one) for one in found])
+    refused = await house.refusals.of_day(chosen)
+    found = [one for one in by_day.get(chosen, ()) if _is_meant(house, one, text.casefold())]
+    found.sort(key=lambda one: (-refused.get(one.key, 0) if by_refusals else 0, one.departs_at(0)))
+    departures = [await _departure(house, one, refused.get(one.key, 0)) for one in found[first : first + most]]
+    return shapes.Departures(day=chosen, departures=departures, count=len(found))
 
 
-async def _departure(house: House, departure: Departure) -> shapes.DepartureFacts:
+def _is_meant(house: House, departure: Departure, text: str) -> bool:
+    stations = (house.station(departure, position) for position in range(departure.trip.segments + 1))
+    return not text or any(text in name.casefold() for name in (departure.train, *stations))
+
+
+async def _departure(house: House, departure: Departure, refused: int) -> shapes.DepartureFacts:
     state = await house.seats.state(departure.key)
     return shapes.DepartureFacts(
         train=departure.key,
@@ -65,7 +82,7 @@ async def _departure(house: House, departure: Departure) -> shapes.DepartureFact
         departs_at=to_datetime(departure.departs_at(0)),
         state=state_of(state, house.clock.wall()),
         sold_percent=sold_percent(state.pools.values(), state.segments),
-        refused=sum(house.refusals.of(departure.key).values()),
+        refused=refused,
     )
 
 
@@ -125,17 +142,17 @@ async def heat_of(house: House, key: str, class_: str) -> shapes.Heat:
 
 async def refusals(ask: Ask[None, Nothing]) -> shapes.RefusalFacts:
     """Why people were refused here."""
-    return refusals_of(ask.house, ask.house.departure(ask.departure).key)
+    return await refusals_of(ask.house, ask.house.departure(ask.departure).key)
 
 
-def refusals_of(house: House, key: str) -> shapes.RefusalFacts:
+async def refusals_of(house: House, key: str) -> shapes.RefusalFacts:
     """By cause, and by cause and section, the most frequent first."""
-    known, reasons = house.refusals.of(key), Counter[str]()
-    for (reason, _, _), count in known.items():
-        reasons[reason] += count
+    known, reasons = await house.refusals.on(key), Counter[str]()
+    for kind, count in known.items():
+        reasons[kind.reason] += count
     sections = [
-        {"reason": reason, "from": origin, "to": goal, "count": count}
-        for (reason, origin, goal), count in sorted(known.items(), key=lambda one: -one[1])
+        {"reason": kind.reason, "from": kind.origin, "to": kind.goal, "count": count}
+        for kind, count in sorted(known.items(), key=lambda one: -one[1])
     ]
     return shapes.RefusalFacts(train=key, by_reason=dict(reasons.most_common()), by_section=sections)
 

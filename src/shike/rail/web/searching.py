@@ -79,7 +79,7 @@ async def train_facts(house: House, key: str) -> shapes.TrainFacts:
         for position in range(last + 1)
     ]
     classes = [shapes.PoolFacts(class_=name, seats=pool.size) for name, pool in state.pools.items()]
-    opens, now = opens_at(state), house.clock.wall()
+    opens, now = house.sale_opens_at(departure, state), house.clock.wall()
     return shapes.TrainFacts(
         train=departure.key,
         state=state_of(state, now),
@@ -193,13 +193,8 @@ def state_of(state: State, now: int) -> str:
     """Whether a train is sold."""
     if state.cancelled:
         return CANCELLED
-    opens = opens_at(state)
+    opens = state.sale(ONLINE).opens_at
     return ON_SALE if state.version and opens != NEVER and opens <= now else NOT_ON_SALE
-
-
-def opens_at(state: State) -> int:
-    """When the online sale of a train begins; NEVER: nobody has said so."""
-    return state.sale(ONLINE).opens_at
 
 
 def sold_percent(pools: Iterable[PoolState], segments: int) -> int:
@@ -212,7 +207,8 @@ def sold_percent(pools: Iterable[PoolState], segments: int) -> int:
 
 async def _ride(house: House, offer: Offer) -> shapes.RideFacts:
     leg, now = offer.leg, house.clock.wall()
-    opens = opens_at(await house.seats.state(leg.departure.key))
+    state = await house.seats.state(leg.departure.key)
+    opens = house.sale_opens_at(leg.departure, state)
     return shapes.RideFacts(
         train=leg.departure.key,
         name=leg.departure.train,
@@ -222,6 +218,7 @@ async def _ride(house: House, offer: Offer) -> shapes.RideFacts:
         arrives_at=to_datetime(leg.arrives_at),
         stops=list(offer.stops),
         classes=[_class(one) for one in offer.classes],
+        state=state_of(state, now),
         opens_at=to_datetime(opens) if opens > now else None,
     )
 

@@ -85,7 +85,8 @@ async def open_house(
         seats: Seats = await stack.enter_async_context(_spread(spread, clerk, journal)) if spread else ClerkSeats(clerk)
         secret = secrets.token_bytes(SECRET_BYTES)
         gateway = Till(secret, books)
-        selling = Selling(app, trade, seats, Openings())
+        openings = Openings()
+        selling = Selling(app, trade, seats, openings)
 
         async def later(order: str, at: int) -> None:
             await selling.later(order, max(0, at - shift))
@@ -104,6 +105,7 @@ async def open_house(
             trade, desk=desk, seats=seats, books=books, rides=books, ledgers=journal, gateway=gateway, clock=clock,
             entropy=app.runtime.entropy, key=bytes.fromhex(setup.key), opening=Opening(app.client, app),
             is_public=is_public or is_loopback(host), settle=waits.look,
+            openings=None if shift else openings,
         )  # fmt: skip
         settling = asyncio.create_task(_settle(house), name="rail:settle")
         try:

@@ -51,7 +51,8 @@ class RideFacts(Told, frozen=True, omit_defaults=True):
     arrives_at: datetime
     stops: list[str]
     classes: list[ClassFacts]
-    opens_at: datetime | None = None
+    state: str  # on_sale, not_on_sale, cancelled
+    opens_at: datetime | None = None  # of a sale that has not begun, where it is known when it will
 
 
 class Journey(Told, frozen=True):
@@ -223,8 +224,11 @@ class DepartureFacts(Told, frozen=True):
 
 
 class Departures(Told, frozen=True):
+    """`count`: how many there are in all; `departures` may be a page of them."""
+
     day: date
     departures: list[DepartureFacts]
+    count: int = 0
 
 
 class RuleFacts(Told, frozen=True, omit_defaults=True):
@@ -266,7 +270,7 @@ class Heat(Told, frozen=True):
 
 
 class RefusalFacts(Told, frozen=True):
-    """Since this process began; refusals are written nowhere."""
+    """Since the train was put on sale, over all processes; up to a second late."""
 
     train: str
     by_reason: dict[str, int]

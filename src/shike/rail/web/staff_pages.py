@@ -4,14 +4,15 @@ earn; and what they do when it does not run."""
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import field, to_builtins
+from msgspec import Meta, field, to_builtins
 
 from shike.errors import Forbidden
+from shike.rail.bounds import NAME_CHARS_MAX
 from shike.rail.web import seat_plan, sent, shapes
 from shike.rail.web.ask import Ask
-from shike.rail.web.bounds import LOADS
+from shike.rail.web.bounds import LOADS, PAGES_MAX, TRAINS_A_PAGE
 from shike.rail.web.door import STAFF_COOKIE
 from shike.rail.web.operating import advised, departures_of, heat_of, refusals_of, rules_of
 from shike.rail.web.pages import Spoken, train_path
@@ -25,6 +26,8 @@ CELL_WIDTH: Final = 44  # of a segment in the grid, in its own units
 CELL_HEIGHT: Final = 5  # of a seat
 REFRESH_SECONDS: Final = 15
 
+Order = Literal["leaves", "refused"]
+
 
 class SignIn(sent.Sent, frozen=True):
     """An access key; from then on the browser has it in a cookie that no script can read."""
@@ -34,6 +37,9 @@ class SignIn(sent.Sent, frozen=True):
 
 class OfDay(Spoken, frozen=True):
     day: date | None = field(name="date", default=None)
+    text: Annotated[str, Meta(max_length=NAME_CHARS_MAX)] = ""
+    order: Order = "leaves"
+    page: Annotated[int, Meta(ge=1, le=PAGES_MAX)] = 1
 
 
 class Control(Spoken, frozen=True):
@@ -66,8 +72,18 @@ async def entrance(ask: Ask[None, Spoken]) -> Reply:
 
 
 async def day(ask: Ask[None, OfDay]) -> Reply:
-    """The trains of a day."""
-    return _page(ask, "day.html", found=await departures_of(ask.house, ask.query.day))
+    """The trains of a day, a page of them."""
+    asked = ask.query
+    found = await departures_of(
+        ask.house,
+        asked.day,
+        text=asked.text.strip(),
+        by_refusals=asked.order == "refused",
+        first=(asked.page - 1) * TRAINS_A_PAGE,
+        most=TRAINS_A_PAGE,
+    )
+    pages = -(-found.count // TRAINS_A_PAGE)
+    return _page(ask, "day.html", found=found, asked=asked, pages=pages)
 
 
 async def control(ask: Ask[None, Control]) -> Reply:
@@ -87,7 +103,7 @@ async def control(ask: Ask[None, Control]) -> Reply:
         cell=(CELL_WIDTH, CELL_HEIGHT),
         grid=(CELL_WIDTH * len(heat.taken), CELL_HEIGHT * size),
         size=pools[heat.class_],
-        refusals=refusals_of(house, heat.train),
+        refusals=await refusals_of(house, heat.train),
         rules=await rules_of(house, ask.departure),
         advice=advice,
         rules_to_set=[_to_set(one, heat.class_) for one in advice.rules],
