@@ -28,7 +28,7 @@ from shike.errors import (
     WaitTimeout,
 )
 from shike.how import How, as_it_is
-from shike.ids import RunIds, virtual_bucket
+from shike.ids import RunIds, bucket_of, virtual_bucket
 from shike.ids.forks import FORKS
 from shike.lazy import Lazy
 from shike.model import IN_LANE, PROTOCOL_VERSION, Ended, Live, State
@@ -292,15 +292,16 @@ class Client:
                 await rest(pause)
                 pause = min(2 * pause, SLEEP_SECONDS_MAX)
 
-    async def take_id(self, spread: str = "", count: int = 1) -> int:
-        """A fresh run id, the first of `count` that follow each other; `spread` decides its virtual bucket."""
+    async def take_id(self, spread: str = "", count: int = 1, *, beside: int = 0) -> int:
+        """A fresh run id, the first of `count` that follow each other; `spread` decides its virtual bucket, or the run
+        `beside` which it lives."""
         store = await self._opened()
         try:
-            bucket = virtual_bucket(spread, store.virtual_buckets) if spread else 0
+            bucket = virtual_bucket(spread, store.virtual_buckets) if spread else bucket_of(beside)
             return (await self._numbers(store)).block(count, bucket)
         except IdsUsedUp:  # as in `entries`
             self._ids = None
-            return await self.take_id(spread, count)
+            return await self.take_id(spread, count, beside=beside)
 
     async def _numbers(self, store: Store) -> RunIds:
         if self._ids is None:

@@ -91,7 +91,7 @@ class Definition:
         self.limits = limits
         self.tellers: tuple[
             Definition, ...
-        ] = ()  # tasks that tell of the end of each of its runs: `shike.connect.Outlet`
+        ] = ()  # tasks that tell of the success of each of its runs: `shike.connect.Outlet`
         if self.executor is Executor.ASYNC and not inspect.iscoroutinefunction(handler):
             raise BadInput(f"task {name!r}: only an `async def` handler can run on the event loop")
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from shike.connect import Outlet, to_table
 from shike.model import Ended, Live, SessionState, State
 from shike.scheduler.rescue import Rescuer
 from shike.server.grants import Grants
 from shike.server.roles import Role
 from shike.session import Member
+from shike.store.base import RunFilter
 from shike.store.verbs import Answer, Move
-from tests.api.house import House, Said, visit
+from tests.api.house import House, Said, shop, visit
 
 
 class Hand:
@@ -83,6 +86,25 @@ def test_a_run_is_claimed_worked_on_and_acknowledged() -> None:
         assert (await worker.claim()).status == 410
 
     visit(story)
+
+
+def test_a_success_that_is_reported_over_http_is_told_by_the_outlets_of_the_servers_app() -> None:
+    async def story(house: House) -> None:
+        (run, other) = await resize(house, 2)
+        worker = await hand(house)
+        granted = (await worker.claim()).body["runs"]
+        await worker.ack(named(granted[0]), named(granted[1], "cancelled"))
+        (teller,) = await house.store.runs(RunFilter(task="shike.outlet.sizes"))
+        assert json.loads(teller.run.args) == {"run_id": run}, "other ends are told by a scheduler"
+        assert await state(house, other) is State.CANCELLED
+
+    app = shop()
+
+    @app.task(name="resize")
+    async def resize_here(n: int) -> None: ...
+
+    Outlet(app, "sizes", to_table("sqlite:///told.db", "sizes"), [resize_here])
+    visit(story, app)
 
 
 def test_an_acknowledgement_is_compared_with_its_lease() -> None:

@@ -8,6 +8,7 @@ from shike.ids import virtual_bucket
 from shike.model import Ended, Live, State
 from shike.store.base import RunFilter
 from shike.store.guards import Entry
+from shike.store.verbs import Move
 from tests.contract.world import World
 
 AHEAD = 1 << 60
@@ -219,6 +220,58 @@ async def test_the_first_who_wait_are_read_and_no_more(world: World) -> None:
     _, first, second, third = waiting
     for count, expected in ((0, []), (1, [first]), (3, [first, second, third])):
         assert [one.run_id for one in await world.store.gate_waiters("a", count)] == [run.id for run in expected]
+
+
+async def test_ends_but_successes_are_read_in_the_order_in_which_they_came(world: World) -> None:
+    """Whoever brought them about; page by page, from an instant on, also those of one instant."""
+    await world.session()
+    begun = world.now
+    assert await world.store.unsuccessful(0, 0, 10) == []
+    taken = [await world.started() for _ in range(4)]
+    last_first = [await world.add(due_at=world.after(600)) for _ in range(3)][::-1]
+    for run_id in last_first:
+        world.clock.advance(1)
+        await world.move(run_id, State.CANCELLED, reason="not wanted")
+    together = [await world.add() for _ in range(3)]
+    world.clock.advance(1)
+    await world.store.move([Move(run_id=one, version=0, to=State.SKIPPED) for one in together])
+    for claimed, state in zip(taken, (State.SUCCESS, State.DEAD, State.CANCELLED, State.SKIPPED), strict=True):
+        world.clock.advance(1)
+        await world.settle(claimed, state, reason=state.name)
+    expected = [*last_first, *together, *[claimed.run.id for claimed in taken[1:]]]
+    for size in (1, 2, 4, 100):
+        found, at, behind = list[int](), begun, 0
+        while page := await world.store.unsuccessful(at, behind, size):
+            assert len(page) <= size
+            at, behind = page[-1].ended_at, page[-1].run.id
+            found += [ended.run.id for ended in page]
+        assert found == expected
+    (first, *_) = await world.store.unsuccessful(world.after(-3), 0, 100)
+    assert first == await world.ended(taken[1].run.id) and first.reason == "DEAD"
+    assert await world.store.unsuccessful(world.after(1), 0, 100) == []
+
+
+async def test_ends_that_retention_dropped_are_read_no_more(world: World) -> None:
+    first, second = await world.add(), await world.add()
+    await world.move(first, State.CANCELLED)
+    world.clock.advance(3600)
+    await world.move(second, State.CANCELLED)
+    await world.purge(success_seconds=60)
+    assert [ended.run.id for ended in await world.store.unsuccessful(0, 0, 10)] == [second]
+
+
+async def test_ends_of_several_days_and_virtual_buckets_are_one_list(world: World) -> None:
+    await world.reopen("wide", virtual_buckets=64)
+    expected = []
+    for bucket in (7, 63, 0, 7):
+        expected.append(await world.add(bucket=bucket))
+        await world.move(expected[-1], State.DEAD if bucket == 63 else State.CANCELLED)
+        world.clock.advance(40_000)
+        await world.purge()
+    found = await world.store.unsuccessful(0, 0, 3)
+    assert [ended.run.id for ended in found] == expected[:3]
+    found = await world.store.unsuccessful(found[-1].ended_at, found[-1].run.id, 3)
+    assert [ended.run.id for ended in found] == expected[3:]
 
 
 # ---------------------------------------------------------------- schedules

@@ -48,6 +48,12 @@ BATCHED_MAX = 10_000  # calls that wait in memory for a broker; more are refused
 # Outlets.
 OUTLET_ATTEMPTS = 20  # of telling one outcome: with pauses up to five minutes, an outage of an hour
 OUTLET_PAUSE_SECONDS_MAX = 300.0
+FOLLOW_SECONDS = 5.0  # between two looks at the history where nobody tells that a run ended
+FOLLOW_PAUSE_SECONDS = 0.2  # between two looks where somebody does: what ends meanwhile is handed over together
+FOLLOW_PAGE = 500  # ends of one look, and runs that tell in one step
+FOLLOW_LATE_SECONDS = 60.0  # a step that ends runs is in the history so long after the time it has, at most
+FOLLOW_NOTE_SECONDS = 10.0  # between two notes of how far one has come: a write
+TOLD_SECONDS = 86_400.0  # for which an end is known as told, should the note of it be lost with its node
 STREAM_LENGTH_MAX = 100_000  # entries of a Redis stream of outcomes: some 50 MB, in memory
 
 # Waking a scheduler.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shike.call import Task
 from shike.connect.bounds import OUTLET_ATTEMPTS, OUTLET_PAUSE_SECONDS_MAX
+from shike.connect.follower import Told, follower_of
 from shike.connect.names import check_name
 from shike.connect.sinks.base import Sink, outcome_of
 from shike.errors import BadInput, NotFound
@@ -25,15 +26,16 @@ class Outlet:
 
         told = Outlet(app, "receipts", to_rabbitmq(url, "receipts"), [send_receipt])
 
-    Make it where the tasks are defined, in every process that works on them. The step that settles a run submits, in
-    the same write, a run of the outlet's own task (`shike.outlet.receipts`, queue `outlets`), whose handler tells the
-    sink: so nothing is told that is not so, no end is forgotten when a process dies, and a sink that fails disturbs
-    nobody: that run is tried OUTLET_ATTEMPTS times over an hour or more, then it is a dead letter, to be replayed. A
-    sink may hear an end twice, with the same `run_id`. The connection stays open until `close`.
+    Make it where the tasks are defined, in every process that works on them or schedules. A run of the outlet's own
+    task (`shike.outlet.receipts`, queue `outlets`) tells the sink: of a success it is submitted by the very write that
+    settles it; of any other end, whoever brought it about, by the node that follows the history (`shike.connect.
+    follower`), a second later or so. So nothing is told that is not so, no end is forgotten when a process dies, and a
+    sink that fails disturbs nobody: that run is tried OUTLET_ATTEMPTS times over an hour or more, then it is a dead
+    letter, to be replayed. A sink may hear an end twice, with the same `run_id`. The connection stays open until
+    `close`.
 
-    Told are ends that a worker reports: success, dead letter after the last attempt, cancelled or skipped when it was
-    claimed. *Not* told are runs that never reached a worker (cancelled before), those that an operator buries, and
-    poison: they are in the history, and alarms are for those.
+    Not told is what ended more than FOLLOW_LATE_SECONDS before the outlet was first there, and a planned moment that
+    an edit or a pause of its schedule took back: that is no end of a run (`shike audit` has it).
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Outlet:
         self._is_open = False
         retry = Backoff(attempts=OUTLET_ATTEMPTS, max_seconds=OUTLET_PAUSE_SECONDS_MAX)
         teller = app.task(name=f"{PREFIX}{name}", queue=QUEUE, retry=retry, keep_result=False)(self._tell)
+        names = frozenset(task.definition.name for task in tasks)
+        follower_of(app).add(Told(name, names, self._states, teller))
         for task in tasks:
             task.definition.tellers = (*task.definition.tellers, teller.definition)
 

@@ -36,7 +36,7 @@ async def ack_of(ask: Ask[Any, Any], place: int, sent: NewAck) -> Ack:
     ack = _meant(ask, facts, sent, result)
     if ack.result:
         ack = replace(ack, result=ask.desk.client.codec.encode(ack.result))
-    return await _with_repeat(ask, ack, claimed)
+    return await _with_news(ask, await _with_repeat(ask, ack, claimed), claimed)
 
 
 async def _look(ask: Ask[Any, Any], run_id: int, token: int) -> tuple[Claimed, int] | None:
@@ -79,6 +79,16 @@ def _keeps(ask: Ask[Any, Any], task: str, options: Options) -> bool:
     if options.keep_result is not None:
         return options.keep_result
     return app.tasks[task].keep_result if app is not None and task in app.tasks else True
+
+
+async def _with_news(ask: Ask[Any, Any], ack: Ack, claimed: Claimed) -> Ack:
+    """Where it is a success of a task whose outlets this server's app has, they are told."""
+    app, client = ask.desk.app, ask.desk.client
+    tellers = app.tasks[claimed.run.task].tellers if app is not None and claimed.run.task in app.tasks else ()
+    if ack.state is not State.SUCCESS or not tellers:
+        return ack
+    ids = iter([await client.take_id(beside=claimed.run.id) for _ in tellers])
+    return settle.with_news(ack, claimed.run, tellers, lambda: next(ids), client.codec.encode)
 
 
 async def _with_repeat(ask: Ask[Any, Any], ack: Ack, claimed: Claimed) -> Ack:

@@ -241,6 +241,12 @@ class Query(Protocol):
         """Dead letters, newest first."""
         ...
 
+    async def unsuccessful(self, since: int, behind: int, limit: int) -> list[Ended]:
+        """Runs that came to another end than success, dead letters among them, by (ended_at, id) from behind
+        (`since`, `behind`) on: the next page begins behind the last one. Costs what it returns. A step that is under
+        way may still end runs at an instant that was read."""
+        ...
+
     async def controls(self, prefix: str) -> list[Control]:
         """The control rows whose key begins so, by key."""
         ...

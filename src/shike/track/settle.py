@@ -186,8 +186,8 @@ def with_repeat(ack: Ack, run: Run, take_id: Callable[[], int]) -> Ack:
 def with_news(
     ack: Ack, run: Run, tellers: Sequence[Definition], take_id: Callable[[], int], encode: Callable[[bytes], bytes]
 ) -> Ack:
-    """The same acknowledgement, which ends its run; in the same step it submits a run of each of these tasks, whose
-    handler is to tell of that end."""
+    """The same acknowledgement, of a success; in the same step it submits a run of each of these tasks, whose handler
+    is to tell of it."""
     args = encode(msgspec.json.encode({"run_id": str(run.id)}))
     effects = [
         Insert(Entry(Run(RECORD_VERSION, take_id(), one.name, args, one.queue, one.band), delay_seconds=0.0))

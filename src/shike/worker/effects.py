@@ -1,4 +1,4 @@
-"""What the end of a run brings with it: the next moment of a fixed delay, and who tells of that end."""
+"""What the end of a run brings with it: the next moment of a fixed delay, and who tells of a success."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from shike.errors import ShikeError
 from shike.ids import bucket_of
-from shike.model import Run
+from shike.model import Run, State
 from shike.session import Member
 from shike.store.verbs import Ack
 from shike.task import Definition
@@ -26,7 +26,7 @@ class Effects:
 
     def __call__(self, ack: Ack, run: Run) -> Ack:
         ids, task = self._member.ids, self._tasks.get(run.task)
-        tellers = task.tellers if task is not None else ()
+        tellers = task.tellers if task is not None and ack.state is State.SUCCESS else ()
         if ids is None or not (run.options or tellers):
             return ack
 
@@ -40,5 +40,5 @@ class Effects:
         try:
             return settle.with_news(ack, run, tellers, take_id, self._encode) if tellers else ack
         except ShikeError as error:
-            log.error("run %d: nobody is told of its end: %s", run.id, error)
+            log.error("run %d: nobody is told of its success: %s", run.id, error)
             return ack

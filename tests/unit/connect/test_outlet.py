@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from shike.connect import Message, Outcome, Outlet, Sink, to_mqtt, to_nats, to_r
 from shike.connect import outlet as module
 from shike.errors import BadInput, BadStoreURL, BrokerLacks, BrokerUnavailable, DuplicateName
 from shike.model import State
+from shike.store.verbs import Move
 from tests import servers
 from tests.unit.connect.brokers import WAIT_SECONDS, fresh, run
 from tests.unit.connect.topics import TOPICS, topic_of
@@ -163,6 +165,33 @@ def test_only_the_states_that_are_asked_for_are_told() -> None:
                 await shop.pay.submit(number)
             await shop.until(lambda: len(sink.outcomes) == 1)
         assert sink.outcomes[0].state == "DEAD"
+
+    run(story())
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///shop.db"])
+def test_ends_that_no_worker_had_a_part_in_are_told_too(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken back before it began, and buried by an operator: soon after, and while others look."""
+    monkeypatch.chdir(tmp_path)
+
+    async def story() -> None:
+        sink = Kept()
+        shop = Shop(sink, store)
+        async with shop.app.running():
+            at = datetime.now(UTC) + timedelta(hours=1)
+            taken_back, buried = [await shop.pay.at(at).submit(n) for n in (1, 2)]
+            await taken_back.cancel()
+            known = await shop.app.client.store()
+            await known.move([Move(run_id=int(buried.id), version=0, to=State.DEAD, reason="buried")])
+            await shop.until(lambda: len(sink.outcomes) == 2)
+            await (await shop.pay.submit(3)).wait()
+            await shop.until(lambda: len(sink.outcomes) == 3)
+        await shop.app.client.close()
+        ends = [(outcome.run_id, outcome.state, outcome.attempts) for outcome in sink.outcomes]
+        assert sorted(ends[:2]) == sorted([(taken_back.id, "CANCELLED", 0), (buried.id, "DEAD", 0)])
+        assert sink.outcomes[2].state == "SUCCESS" and shop.ran == [3]
 
     run(story())
 

@@ -157,6 +157,17 @@ def dead(tables: Tables, limit: int, before: int, task: str) -> list[Ended]:
     return nlargest(limit, rows, key=lambda row: row.run.id)
 
 
+def unsuccessful(tables: Tables, since: int, behind: int, limit: int) -> list[Ended]:
+    """Looks at all that is over: the shelves are bounded."""
+    rows = chain(tables.over.rows.values(), tables.dead.rows.values())
+    later = (row for row in rows if row.state is not State.SUCCESS and _when(row) > (since, behind))
+    return nsmallest(limit, later, key=_when)
+
+
+def _when(row: Ended) -> tuple[int, int]:
+    return row.ended_at, row.run.id
+
+
 def controls(tables: Tables, prefix: str) -> list[Control]:
     return [tables.controls[key] for key in sorted(tables.controls) if key.startswith(prefix)]
 

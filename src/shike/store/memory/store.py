@@ -318,6 +318,10 @@ class MemoryStore:
         return reads.dead(self._tables, limit, before, task)
 
     @atomic
+    def unsuccessful(self, since: int, behind: int, limit: int) -> list[Ended]:
+        return reads.unsuccessful(self._tables, since, behind, limit)
+
+    @atomic
     def controls(self, prefix: str) -> list[Control]:
         return reads.controls(self._tables, prefix)
 

@@ -160,6 +160,36 @@ async def _dead_of(base: Base, bucket: int, limit: int, before: int, task: str) 
     return found[:limit]
 
 
+async def unsuccessful(base: Base, since: int, behind: int, limit: int) -> list[Ended]:
+    parts = await _gathered(
+        [
+            _ended_of(base, bucket, shelf, since, behind, limit)
+            for bucket in base.every
+            for shelf in (b":other_at", b":dead_at")
+        ]
+    )
+    first = heapq.nsmallest(limit, (one for part in parts for one in part))
+    rows = await look(base, [run_id for _, run_id in first]) if first else []
+    return [row for row in rows if isinstance(row, Ended)]
+
+
+async def _ended_of(
+    base: Base, bucket: int, shelf: bytes, since: int, behind: int, limit: int
+) -> list[tuple[int, int]]:
+    """(ended_at, id) of the next ends of one bucket. Those of one instant stand in the order of their ids."""
+    tag, offset = base.tag(bucket), 0
+    found: list[tuple[int, int]] = []
+    most = max(limit, LOOKED_AT)
+    while True:
+        words = b"ZRANGE", tag + shelf, since, b"+inf", b"BYSCORE", b"LIMIT", offset, most, b"WITHSCORES"
+        pairs = await base.server.command(tag, *words)
+        ends = [(int(float(at)), number_of(run_id)) for run_id, at in zip(pairs[::2], pairs[1::2], strict=True)]
+        found += [end for end in ends if end > (since, behind)]
+        offset += len(ends)
+        if len(found) >= limit or len(ends) < most:
+            return found[:limit]
+
+
 # ---------------------------------------------------------------- what is ahead
 
 

@@ -337,6 +337,9 @@ class RedisStore(Routed):
     async def dead(self, limit: int, before: int = 0, task: str = "") -> list[Ended]:
         return await reads.dead(await self._ready(), limit, before, task)
 
+    async def unsuccessful(self, since: int, behind: int, limit: int) -> list[Ended]:
+        return await reads.unsuccessful(await self._ready(), since, behind, limit)
+
     async def controls(self, prefix: str) -> list[Control]:
         return await keeping.controls(await self._ready(), prefix)
 

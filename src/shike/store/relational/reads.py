@@ -102,6 +102,11 @@ async def dead(tx: Tx, limit: int, before: int, task: str) -> list[Ended]:
     return [ended_of(row) for row in await tx.look("dead_letters", before or LAST_ID, *numbers, limit)]
 
 
+async def unsuccessful(tx: Tx, since: int, behind: int, limit: int) -> list[Ended]:
+    found = map(ended_of, await tx.look("unsuccessful", since, behind, limit))
+    return sorted(found, key=lambda row: (row.ended_at, row.run.id))[:limit]
+
+
 # -------------------------------------------------------------------- what is ahead
 
 

@@ -282,6 +282,9 @@ class RelationalStore:
     async def dead(self, limit: int, before: int = 0, task: str = "") -> list[Ended]:
         return await self._run.read(reads.dead, limit, before, task)
 
+    async def unsuccessful(self, since: int, behind: int, limit: int) -> list[Ended]:
+        return await self._run.read(reads.unsuccessful, since, behind, limit)
+
     async def controls(self, prefix: str) -> list[Control]:
         return await self._run.read(reads.controls, prefix)
 

@@ -20,7 +20,7 @@ from shike.store.sqlite.routed import worker
 from shike.store.sqlite.schedules import find as find_schedule
 from shike.store.sqlite.schedules import planned_of
 from shike.store.sqlite.sessions import bucket_of, session_of
-from shike.store.sqlite.tx import Row, Tx
+from shike.store.sqlite.tx import DAY_MICROS, Row, Tx
 
 LAST_ID = (1 << 63) - 1
 _EVERY_STATE = "[]"
@@ -125,6 +125,15 @@ def dead(tx: Tx, limit: int, before: int, task: str) -> list[Ended]:
     if task and not number:
         return []
     return [ended_of(row) for row in tx.all("dead_letters", before or LAST_ID, number, number, limit)]
+
+
+def unsuccessful(tx: Tx, since: int, behind: int, limit: int) -> list[Ended]:
+    values = since, since, behind, limit
+    rows = list(tx.all("dead_unsuccessful", *values))
+    for day in sorted(over.days(tx)):
+        if day >= since // DAY_MICROS:
+            rows += tx.dated("history_unsuccessful", day, *values).fetchall()
+    return sorted(map(ended_of, rows), key=lambda row: (row.ended_at, row.run.id))[:limit]
 
 
 # -------------------------------------------------------------------- what is ahead

@@ -365,6 +365,9 @@ class SQLiteStore(Routed, Carried):
     async def dead(self, limit: int, before: int = 0, task: str = "") -> list[Ended]:
         return await self._read(reads.dead, limit, before, task)
 
+    async def unsuccessful(self, since: int, behind: int, limit: int) -> list[Ended]:
+        return await self._read(reads.unsuccessful, since, behind, limit)
+
     async def controls(self, prefix: str) -> list[Control]:
         return await self._read(reads.controls, prefix)
 

@@ -87,7 +87,7 @@ class Tx:
         """The day of `now`, with its history table made if it is the first of the day."""
         day = now // DAY_MICROS
         if day not in self.days:
-            for statement in ("history_make", "history_note"):
+            for statement in ("history_make", "history_index", "history_note"):
                 self.dated(statement, day, *([day] if statement == "history_note" else []))
             self.days.add(day)
         return day

@@ -70,6 +70,25 @@ select token, ids, fates from {ns}_lease where settled_at = 0;
 select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as from {ns}_dead
 where id < $1 and ($2 = 0 or task = $2) order by id desc limit $3;
 
+-- name: unsuccessful
+-- $1 since, $2 behind, $3 how many: cancelled, skipped, and the dead letters.
+(
+    select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0 as replayed_as
+    from {ns}_history force index ({ns}_history_other_index)
+    where state = 8 and ended_at >= $1 and (ended_at > $1 or id > $2) order by ended_at, id limit $3
+)
+union all
+(
+    select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0 as replayed_as
+    from {ns}_history force index ({ns}_history_other_index)
+    where state = 9 and ended_at >= $1 and (ended_at > $1 or id > $2) order by ended_at, id limit $3
+)
+union all
+(
+    select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as from {ns}_dead
+    where ended_at >= $1 and (ended_at > $1 or id > $2) order by ended_at, id limit $3
+);
+
 -- name: due
 -- $1 now (null: read the clock), $2 after, $3 until, $4 how many. Of each lane the first instant in the window that has
 -- come (1), and those ahead (0). Put together lane by lane, as `claim_look`.

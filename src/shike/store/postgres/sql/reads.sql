@@ -70,6 +70,20 @@ select token, ids, fates from {ns}_lease where settled_at = 0;
 select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as from {ns}_dead
 where id < $1 and ($2::int = 0 or task = $2) order by id desc limit $3;
 
+-- name: unsuccessful
+-- $1 since, $2 behind, $3 how many.
+select * from (
+    select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0::bigint as replayed_as
+    from {ns}_history
+    where state <> 5 and ended_at >= $1 and (ended_at, id) > ($1, $2) order by ended_at, id limit $3
+) h
+union all
+select * from (
+    select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as
+    from {ns}_dead
+    where ended_at >= $1 and (ended_at, id) > ($1, $2) order by ended_at, id limit $3
+) d;
+
 -- name: due
 -- $1 now (null: read the clock), $2 after, $3 until, $4 how many. Of each lane the first instant in the window that has
 -- come (true), and those ahead (false): many runs of one instant cost no more than one.

@@ -9,7 +9,7 @@
 local step, name = word(), word()
 local LEFT_OUT = {
   'copy~', 'session:', 'sessions', 'beating', 'left', 'server', 'held:', 'kept', 'num', 'asked', 'closed', 'receipts',
-  'over', 'dead_at', 'dead_ids', 'key_ends', 'plan_at', 'of:', 'gate:', 'gates', 'lanes', 'slice:', 'slices', 'sliced',
+  'over', 'dead_at', 'dead_ids', 'other_at', 'key_ends', 'plan_at', 'of:', 'gate:', 'gates', 'lanes', 'slice:', 'slices', 'sliced',
   'slice_read', 'paused', 'epoch', 'places', 'tally', 'news',
 }
 

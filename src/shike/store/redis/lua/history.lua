@@ -5,6 +5,7 @@
 -- P:unarchived             how many records went without having got there
 -- P:dead                   hash id → record of a dead letter
 -- P:dead_at, P:dead_ids    zset of their ids, by ended_at and by id
+-- P:other_at               zset ids of the others that did not succeed, by ended_at
 -- P:replayed               hash id → the run it was run again as
 -- P:att                    hash id → its written attempts, each with its size in front
 -- P:tally                  hash state → how many records there are
@@ -85,6 +86,9 @@ local function finish(id, body, c, state, attempts, tail)
   else
     over_count = over_count + 1
     over_words[2 * over_count - 1], over_words[2 * over_count], over_ids[over_count] = id, record, id
+    if state ~= SUCCESS then
+      call('ZADD', P .. ':other_at', NOW, id)
+    end
   end
   local task = task_of(body)
   local tasks = digest[state] or {}
@@ -106,6 +110,9 @@ local function let_go(id, record)
     keep_state(body, id, state)
   end
   call('HDEL', P .. ':att', id)
+  if state ~= SUCCESS and state ~= DEAD then
+    call('ZREM', P .. ':other_at', id)
+  end
   call('HINCRBY', P .. ':tally', state, -1)
 end
 

@@ -3,7 +3,8 @@
 --
 -- Tape: for each of KEYS: records; then of each: id, record, whether it is a dead letter ('1'), the run that it was run
 --   again as, or ''.
--- Touches P:over, P:loaded (zset ids by when they ended, until the books are closed), P:dead*, P:replayed, P:tally.
+-- Touches P:over, P:loaded (zset ids by when they ended, until the books are closed), P:dead*, P:other_at,
+--   P:replayed, P:tally.
 
 for_each_bucket(function()
   for _ = 1, number() do
@@ -20,6 +21,9 @@ for_each_bucket(function()
       end
     else
       call('ZADD', P .. ':loaded', text(ended_at), id)
+      if state ~= SUCCESS then
+        call('ZADD', P .. ':other_at', text(ended_at), id)
+      end
     end
   end
 end)

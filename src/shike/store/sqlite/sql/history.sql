@@ -19,6 +19,18 @@ create table if not exists {ns}_history_{day} (
     body blob not null
 );
 
+-- name: history_index
+-- Few rows stand in it: most runs succeed.
+create index if not exists {ns}_history_{day}_other on {ns}_history_{day} (ended_at) where state <> 5;
+
+-- name: history_unsuccessful
+select id, state, ended_at, attempts, token, session, reason, result, trace, body, 0 from {ns}_history_{day}
+where state <> 5 and ended_at >= ? and (ended_at, id) > (?, ?) order by ended_at, id limit ?;
+
+-- name: dead_unsuccessful
+select id, state, ended_at, attempts, token, session, reason, result, trace, body, replayed_as from {ns}_dead
+where ended_at >= ? and (ended_at, id) > (?, ?) order by ended_at, id limit ?;
+
 -- name: history_note
 insert or ignore into {ns}_day (day) values (?);
 
