@@ -34,6 +34,7 @@ LEASE_SECONDS_MAX: Final = 3_600.0
 PORT_MAX: Final = 65_535
 LOG_LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS: Final = ("text", "json")
+LANGUAGES: Final = ("en", "zh")
 NO_PORT: Final = -1
 PRESETS: Final = ("classic", "simple", "precise")
 SYNCHRONOUS: Final = ("full", "normal", "off")
@@ -73,6 +74,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     waker: str = ""
     alarms: tuple[str, ...] = ()
     alarms_to: tuple[str, ...] = ()
+    alarms_language: str = "en"
     values: dict[str, str] = field(default_factory=dict)
 
 
@@ -119,6 +121,7 @@ MEANING: Final[dict[str, str]] = {
     "`late:mail>30s`, `no_success:default/report>26h`, `no_worker>2m`, `backlog:mail>10m`",
     "alarms_to": "who is told of these; each part names an environment variable: `slack:URL`, `wecom:URL`, "
     "`dingtalk:URL:SECRET`, `feishu:URL:SECRET`, `webhook:URL:SECRET`, `mail:SMTP_URL:ops@example.com`",
+    "alarms_language": "of what they are told: `en` or `zh`",
     "values": "a table of your own: what `${NAME}` in a schedule stands for",
 }
 
@@ -315,6 +318,7 @@ _CHECKS: Final[dict[str, Callable[[Any], str]]] = {
     "port": _between(0, PORT_MAX),
     "log_level": _one_of(LOG_LEVELS),
     "log_format": _one_of(LOG_FORMATS),
+    "alarms_language": _one_of(LANGUAGES),
     "metrics_port": _between(NO_PORT, PORT_MAX),
     "history_success_days": _between(0, HISTORY_DAYS_MAX),
     "history_dead_days": _between(0, HISTORY_DAYS_MAX),

@@ -111,7 +111,7 @@ async def _send(watch: Watch, names: tuple[str, ...]) -> dict[str, str]:
     said = {}
     for name in names:
         try:
-            await watch.channels[name].send(letter())
+            await watch.channels[name].send(letter(language=watch.language))
             said[name] = "told"
         except ShikeError as error:
             said[name] = str(error)

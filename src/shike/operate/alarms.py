@@ -36,6 +36,8 @@ class AlarmFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner: str = ""
     waiting: list[str] = []  # channels that are still to be told
     untold: list[str] = []  # channels that were given up
+    saying: str = ""  # the sentence that `words` are, and what is in its blanks: `shike.connect.alarms.sayings`
+    about: dict[str, str | int | float] = {}
 
 
 async def listing(store: Store, *, everything: bool = False) -> list[AlarmFacts]:
@@ -101,4 +103,6 @@ def _facts(alarm: Alarm) -> AlarmFacts:
         owner=alarm.owner,
         waiting=[one.channel for one in alarm.owed],
         untold=list(alarm.untold),
+        saying=alarm.saying,
+        about=alarm.about,
     )

@@ -65,6 +65,8 @@ class Alarm(Struct, frozen=True, kw_only=True, omit_defaults=True):
     owner: str = ""  # whom its runs belong to
     owed: tuple[Owed, ...] = ()
     untold: tuple[str, ...] = ()  # the channels that were given up, the last ones
+    saying: str = ""  # the sentence that `words` are in English, and what is in its blanks; empty: they are no sentence
+    about: dict[str, str | int | float] = {}
 
 
 def id_of(rule: str, subject: str) -> str:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from shike.clock import MICROS
 from shike.connect.alarms.bounds import QUIET_SECONDS, RECOVER_SECONDS, REPEAT_SECONDS
+from shike.connect.alarms.sayings import ENGLISH, About, sentence
 from shike.errors import BadInput
 from shike.track.alarm import Alarm, Notice
 from shike.trigger.duration import Duration, parse_duration
@@ -22,12 +23,24 @@ if TYPE_CHECKING:
 
 
 class Finding(Struct, frozen=True, kw_only=True):
-    """That a rule's condition holds for a subject. `count`: how much of it there is; twice as much is told at once."""
+    """That a rule's condition holds for a subject. `count`: how much of it there is; twice as much is told at once.
+
+    `words` are all that a rule needs; one whose words are to be told in other languages, too, names a sentence.
+    """
 
     subject: str
     words: str
     count: float = 1.0
     owner: str = ""
+    saying: str = ""  # of `shike.connect.alarms.sayings`; empty: the words as they are
+    about: About = {}
+
+
+def found(saying: str, subject: str, *, amount: float = 1.0, owner: str = "", **about: str | float) -> Finding:
+    """What is said by a sentence."""
+    return Finding(
+        subject=subject, words=sentence(saying, about), count=amount, owner=owner, saying=saying, about=about
+    )
 
 
 class Rule(Struct, frozen=True):
@@ -96,6 +109,7 @@ class Letter(Struct, frozen=True, kw_only=True):
     at: int  # UTC µs
     source: str  # which Shike: its namespace
     told: tuple[Told, ...]
+    language: str = ENGLISH
 
 
 class Channel(Protocol):

@@ -71,7 +71,12 @@ def _seen(alarm: Alarm, finding: Finding, now: int) -> Alarm:
     if alarm.words and _rested(now, alarm.seen_at) < FRESH_SECONDS and finding.count < WORSE * alarm.count:
         return alarm
     words = finding.words[:WORDS_CHARS_MAX]
-    return replace(alarm, words=words, count=finding.count, seen_at=now, owner=finding.owner)
+    about = {
+        blank: value[:WORDS_CHARS_MAX] if isinstance(value, str) else value for blank, value in finding.about.items()
+    }
+    return replace(
+        alarm, words=words, count=finding.count, seen_at=now, owner=finding.owner, saying=finding.saying, about=about
+    )
 
 
 def _told(alarm: Alarm, case: Case) -> Alarm:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shike.connect.alarms.base import Pace
 from shike.connect.alarms.channels.opening import channel_of
 from shike.connect.alarms.rules.opening import rule_of
+from shike.connect.alarms.sayings import ENGLISH
 from shike.connect.alarms.watch import Watch, watch_of
 from shike.egress.rules import PUBLIC
 from shike.errors import BadInput, BadSetting, ShikeError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 def declare(app: Shike, settings: Settings) -> Watch:
     """What the settings watch for; a rule that the app declares itself stays the app's. Raises `BadSetting`."""
     watch = watch_of(app)
+    if settings.alarms_language != ENGLISH:
+        watch.language = settings.alarms_language
     try:
         channels = [channel_of(text, {PUBLIC, *settings.allow_http}) for text in settings.alarms_to]
         rules = [rule_of(text) for text in settings.alarms]

@@ -15,9 +15,11 @@ from shike.connect.alarms.bounds import (
     MOMENTS_READ,
     QUEUES_READ,
 )
+from shike.connect.alarms.held import Held, Tags, held_of
 from shike.lanes import is_hall, queue_of
 from shike.model import TERMINAL, Ended, Live, Planned, Session, State, TimetableRow
 from shike.store.base import QUEUE_SWITCH, Counts, RunFilter, Store
+from shike.store.pauses import PAUSE
 
 T = TypeVar("T")
 
@@ -27,9 +29,10 @@ LIVE: Final = tuple(state for state in State if state not in TERMINAL)
 class Sight:
     """What rules look at. `now` is the store's clock (UTC µs)."""
 
-    def __init__(self, store: Store, now: int) -> None:
+    def __init__(self, store: Store, now: int, tags: Tags | None = None) -> None:
         self.store = store
         self.now = now
+        self._tags = tags or {}
         self._known: dict[str, Any] = {}
         self._finds_left = FINDS_MAX
 
@@ -75,20 +78,37 @@ class Sight:
 
         return await self._once("failing", read)
 
+    async def held(self) -> Held:
+        """What is held back on purpose."""
+
+        async def read() -> Held:
+            queues = [row.key for row in await self.store.controls(QUEUE_SWITCH)]
+            return held_of(queues, [row.key for row in await self.store.controls(PAUSE)], self._tags)
+
+        return await self._once("held", read)
+
     async def oldest(self) -> dict[str, int]:
-        """Since when (UTC µs) the oldest eligible run of each queue waits. Paused queues are not in it."""
+        """Since when (UTC µs) the oldest eligible run of each queue waits. Not in it are paused queues, and runs that
+        are held back by their task, a tag or their key; a lane whose first HALL_READ runs all are counts as empty."""
 
         async def read() -> dict[str, int]:
-            paused = {row.key.removeprefix(QUEUE_SWITCH) for row in await self.store.controls(QUEUE_SWITCH)}
-            last = self.store.virtual_buckets - 1
+            held, last = await self.held(), self.store.virtual_buckets - 1
             found: dict[str, int] = {}
             for run_at, lane in await self.store.due(0, last, WALL_MIN - 1, self.now, QUEUES_READ):
                 queue = queue_of(lane)
-                if queue not in paused:
-                    found[queue] = min(found.get(queue, run_at), run_at)
+                if queue in held.queues:
+                    continue
+                since = run_at if held.is_plain else await self._first_of(lane, held)
+                if since:
+                    found[queue] = min(found.get(queue, since), since)
             return found
 
         return await self._once("oldest", read)
+
+    async def _first_of(self, lane: str, held: Held) -> int:
+        """Of the first runs of a lane, since when the oldest waits that nothing holds back; 0: there is none."""
+        first = [live for live in await self.heads(lane) if not held.run(live.run)]
+        return min((live.run_at for live in first), default=0)
 
     async def halls(self) -> list[Live]:
         """The first runs of each hall: routed, and nobody has them yet."""
@@ -99,9 +119,9 @@ class Sight:
 
         return await self._once("halls", read)
 
-    async def heads(self, queue: str) -> list[Live]:
-        """The first eligible runs of a queue's shared lane: what no worker may have gathers there."""
-        return await self._once(f"heads {queue}", lambda: self.store.standing(queue, HALL_READ))
+    async def heads(self, lane: str) -> list[Live]:
+        """The first eligible runs of a lane; of a queue's shared one: what no worker may have gathers there."""
+        return await self._once(f"heads {lane}", lambda: self.store.standing(lane, HALL_READ))
 
     async def moments(self, schedule: str, since: int) -> list[TimetableRow]:
         """The newest rows of a schedule's timetable from `since` until now, the newest first."""

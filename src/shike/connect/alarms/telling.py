@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from shike.clock import MICROS
 from shike.connect.alarms.base import Channel, Letter, Told
 from shike.connect.alarms.bounds import SEND_PAUSE_SECONDS, SEND_SECONDS, SEND_TRIES, UNTOLD_KEPT
+from shike.connect.alarms.sayings import ENGLISH
 from shike.errors import BadInput, CallFailed, CallRefused, Conflict
 from shike.store.base import Control, Store
 from shike.track.alarm import Alarm, Owed, decoded, encoded
@@ -53,10 +54,13 @@ def row_of(control: Control) -> Row | None:
 class Teller:
     """Tells by these channels. `told` counts letters that were taken."""
 
-    def __init__(self, store: Store, channels: Mapping[str, Channel], draw: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, channels: Mapping[str, Channel], draw: Callable[[], float], language: str = ENGLISH
+    ) -> None:
         self._store = store
         self._channels = channels
         self._draw = draw
+        self._language = language
         self.told = 0
 
     async def tell(self, rows: Sequence[Row], now: int) -> None:
@@ -98,6 +102,7 @@ class Teller:
                 at=now,
                 source=self._store.namespace,
                 told=tuple(Told(one.alarm, one.owed.notice) for one in taken),
+                language=self._language,
             )
             try:
                 async with asyncio.timeout(WHOLE_SECONDS):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from shike.clock import SystemClock
 from shike.connect.alarms.base import Letter, Told
+from shike.connect.alarms.sayings import ENGLISH, sentence
 from shike.track.alarm import Alarm, Notice, Phase, id_of
 
 
-def letter(source: str = "shike") -> Letter:
+def letter(source: str = "shike", language: str = ENGLISH) -> Letter:
     """One alarm, raised now, about nothing."""
     now = SystemClock().wall()
     alarm = Alarm(
@@ -15,9 +16,12 @@ def letter(source: str = "shike") -> Letter:
         rule="test",
         subject="test",
         phase=Phase.RAISED,
-        words="this is a test: alarms get here",
+        words=sentence("test", {}),
+        saying="test",
         count=1.0,
         since=now,
         raised_at=now,
     )
-    return Letter(identity=f"alarm-test-{now}", at=now, source=source, told=(Told(alarm, Notice.RAISED),))
+    return Letter(
+        identity=f"alarm-test-{now}", at=now, source=source, told=(Told(alarm, Notice.RAISED),), language=language
+    )

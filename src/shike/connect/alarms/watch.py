@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from shike.clock import MICROS
 from shike.connect.alarms.base import Channel, Eyes, Finding, Pace, Rule
+from shike.connect.alarms.base import found as a_finding
 from shike.connect.alarms.bounds import (
     ALARMS_MAX,
     CHANNELS_MAX,
@@ -25,12 +26,14 @@ from shike.connect.alarms.bounds import (
     UNKNOWN_SECONDS,
 )
 from shike.connect.alarms.deciding import Case, found, missing
+from shike.connect.alarms.sayings import ENGLISH
 from shike.connect.alarms.sight import Sight
 from shike.connect.alarms.telling import Row, Teller, row_of
 from shike.errors import BadInput, Conflict, DuplicateName, StoreError
 from shike.outage import Outage
 from shike.scheduler.duty import Post
 from shike.store.base import Store
+from shike.task import Definition
 from shike.track.alarm import ALARM_KEY, Alarm, Phase, encoded, key_of
 
 if TYPE_CHECKING:
@@ -58,8 +61,10 @@ class Watch:
 
     name = "alarms"
 
-    def __init__(self, *, look_seconds: float = LOOK_SECONDS) -> None:
+    def __init__(self, *, look_seconds: float = LOOK_SECONDS, tasks: Mapping[str, Definition] | None = None) -> None:
         self.look_seconds = look_seconds
+        self.language = ENGLISH  # of what channels are told: one of LANGUAGES
+        self._tasks = tasks or {}
         self.watched: dict[str, Watched] = {}
         self.channels: dict[str, Channel] = {}
         self._eyes: dict[str, Eyes] = {}
@@ -79,7 +84,7 @@ class Watch:
     async def run(self, post: Post) -> None:
         """The role."""
         outage = Outage(log, "watching for alarms")
-        teller = Teller(post.store, self.channels, post.draw)
+        teller = Teller(post.store, self.channels, post.draw, self.language)
         while True:
             pause = TURN_SECONDS
             try:
@@ -96,7 +101,7 @@ class Watch:
     async def look(self, store: Store, teller: Teller) -> None:
         """Once: look, keep, tell."""
         now = await store.now()
-        sight = Sight(store, now)
+        sight = Sight(store, now, self._tags())
         rows = {row.alarm.id: row for row in map(row_of, await store.controls(ALARM_KEY)) if row is not None}
         kept: list[Row] = []
         for watched in self.watched.values():
@@ -105,6 +110,9 @@ class Watch:
             kept += await self._keep(store, watched, mine, findings, now, len(rows))
         kept += await self._forget(store, rows.values(), now)
         await teller.tell(kept, now)
+
+    def _tags(self) -> dict[str, frozenset[str]]:
+        return {name: frozenset(task.tags) for name, task in self._tasks.items() if task.tags}
 
     async def _findings(self, watched: Watched, sight: Sight) -> list[Finding] | None:
         """What a rule found; None: it does not know, and what is raised stays so."""
@@ -196,7 +204,7 @@ def _bounded(findings: Sequence[Finding]) -> list[Finding]:
         return list(findings)
     worst = sorted(findings, key=lambda one: -one.count)
     rest = len(worst) - SUBJECTS_MAX
-    return [*worst[:SUBJECTS_MAX], Finding(subject=REST, words=f"and {rest:,} more of the kind", count=rest)]
+    return [*worst[:SUBJECTS_MAX], a_finding("rest", REST, amount=rest, count=rest)]
 
 
 def watch_of(app: Shike) -> Watch:
@@ -204,6 +212,6 @@ def watch_of(app: Shike) -> Watch:
     for duty in app.duties:
         if isinstance(duty, Watch):
             return duty
-    watch = Watch()
+    watch = Watch(tasks=app.tasks)
     app.duties.append(watch)
     return watch

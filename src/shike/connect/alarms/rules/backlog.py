@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from shike.clock import MICROS
-from shike.connect.alarms.base import Finding, Rule, check_threshold, is_meant, seconds_of
+from shike.connect.alarms.base import Finding, Rule, check_threshold, found, is_meant, seconds_of
 from shike.connect.alarms.sight import Sight
 from shike.trigger.duration import Duration
 
@@ -51,11 +51,7 @@ class Growth:
         before = self._last
         self._last = {queue: (sight.now - at) / MICROS for queue, at in (await sight.oldest()).items()}
         return [
-            Finding(subject=queue, words=_words(queue, waited), count=waited)
+            found("backlog", queue, amount=waited, queue=queue, waited=waited)
             for queue, waited in self._last.items()
             if waited > self._longer and waited >= before.get(queue, 0.0) and is_meant(queue, self._queue)
         ]
-
-
-def _words(queue: str, waited: float) -> str:
-    return f"the queue {queue} grows: its oldest run has waited for {waited:,.0f} s"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from shike.connect.alarms.base import Finding, Rule, is_meant
+from shike.connect.alarms.base import Finding, Rule, found, is_meant
 from shike.connect.alarms.bounds import DEAD_READ
 from shike.connect.alarms.sight import Sight
-from shike.counted import counted
 from shike.errors import BadInput
 from shike.model import Ended
 
@@ -35,7 +34,7 @@ class Dead(Rule, frozen=True):
         return cls(subject)
 
     def eyes(self) -> Letters:
-        return Letters(self.task, lambda ended: True, "dead letter")
+        return Letters(self.task, lambda ended: True, "dead")
 
 
 class Poison(Dead, frozen=True):
@@ -44,16 +43,16 @@ class Poison(Dead, frozen=True):
     kind: ClassVar[str] = "poison"
 
     def eyes(self) -> Letters:
-        return Letters(self.task, lambda ended: ended.reason.startswith(POISON), "poison run")
+        return Letters(self.task, lambda ended: ended.reason.startswith(POISON), "poison")
 
 
 class Letters:
     """Looks through the dead letters."""
 
-    def __init__(self, task: str, fits: Callable[[Ended], bool], what: str) -> None:
+    def __init__(self, task: str, fits: Callable[[Ended], bool], saying: str) -> None:
         self._task = task
         self._fits = fits
-        self._what = what
+        self._saying = saying
 
     async def look(self, sight: Sight) -> list[Finding]:
         by_task: dict[str, list[Ended]] = {}
@@ -64,6 +63,8 @@ class Letters:
 
     def _found(self, task: str, letters: list[Ended]) -> Finding:
         newest = max(letters, key=lambda one: one.ended_at)
-        more = " or more" if len(letters) >= DEAD_READ else ""
-        words = f"{counted(len(letters), self._what)}{more} of {task}; the last, run {newest.run.id}: {newest.reason}"
-        return Finding(subject=task, words=words, count=len(letters), owner=newest.run.owner)
+        saying = f"{self._saying}_or_more" if len(letters) >= DEAD_READ else self._saying
+        return found(
+            saying, task, amount=len(letters), owner=newest.run.owner,
+            count=len(letters), task=task, run=str(newest.run.id), reason=newest.reason,
+        )  # fmt: skip

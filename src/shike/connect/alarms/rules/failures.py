@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from shike.connect.alarms.base import Finding, Rule, check_threshold, is_meant
+from shike.connect.alarms.base import Finding, Rule, check_threshold, found, is_meant
+from shike.connect.alarms.sayings import About
 from shike.connect.alarms.sight import Sight
-from shike.counted import counted
 from shike.errors import BadInput
 from shike.model import Live
 from shike.scheduler.peers import load_of
@@ -63,16 +63,17 @@ class Failing:
             if is_meant(live.run.task, self._rule.task):
                 by_task.setdefault(live.run.task, []).append(live)
         many = {task: runs for task, runs in by_task.items() if len(runs) >= self._rule.runs}
-        found = [await self._found(sight, task, runs) for task, runs in many.items()]
+        findings = [await self._found(sight, task, runs) for task, runs in many.items()]
         older = self._failed - len(await sight.failing())
         if older >= self._rule.runs and not self._rule.task:
-            words = f"{counted(older, 'older run')} failed and will be tried again"
-            found.append(Finding(subject=OLDER, words=words, count=older))
-        return found
+            findings.append(found("failures_older", OLDER, amount=older, count=older))
+        return findings
 
     async def _found(self, sight: Sight, task: str, runs: list[Live]) -> Finding:
         newest = runs[0]
         attempts = await sight.store.attempts(newest.run.id)
-        error = attempts[-1].error if attempts else "it does not say why"
-        words = f"{counted(len(runs), 'run')} of {task} failed and will be tried again; run {newest.run.id}: {error}"
-        return Finding(subject=task, words=words, count=len(runs), owner=newest.run.owner)
+        about: About = {"count": len(runs), "task": task, "run": str(newest.run.id)}
+        if not attempts:
+            return found("failures_mute", task, amount=len(runs), owner=newest.run.owner, **about)
+        error = attempts[-1].error
+        return found("failures", task, amount=len(runs), owner=newest.run.owner, error=error, **about)

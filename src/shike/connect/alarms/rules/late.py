@@ -8,10 +8,11 @@ from typing import ClassVar
 from msgspec import Struct
 
 from shike.clock import MICROS
-from shike.connect.alarms.base import Finding, Rule, check_threshold, is_meant, seconds_of
+from shike.connect.alarms.base import Finding, Rule, check_threshold, found, is_meant, seconds_of
 from shike.connect.alarms.bounds import MOMENTS_BACK_SECONDS, OPEN_MOMENTS_MAX
+from shike.connect.alarms.held import Held
+from shike.connect.alarms.sayings import About
 from shike.connect.alarms.sight import Sight
-from shike.counted import counted
 from shike.model import Ended, Fate, Live, Planned, State, TimetableRow
 from shike.operate.facts import run_facts
 from shike.trigger.duration import Duration
@@ -49,7 +50,8 @@ class Missed(Struct, frozen=True):
 
     due_at: int
     late_seconds: float
-    words: str
+    saying: str
+    about: About
     owner: str
 
 
@@ -62,9 +64,12 @@ class Lateness:
         self._since = 0
         self._open: dict[int, str] = {}  # runs that had not started: whose they are
         self._late: dict[str, list[Missed]] = {}
+        self._held = Held()
+        self._excused: set[int] = set()  # runs that were held back while they waited: late on purpose
 
     async def look(self, sight: Sight) -> list[Finding]:
-        found = list(self._waiting(sight, await sight.oldest()))
+        waiting = list(self._waiting(sight, await sight.oldest()))
+        self._held = await sight.held()
         since = max(self._since, sight.now - round(MOMENTS_BACK_SECONDS * MICROS))
         before, self._open = self._open, {}
         for run_id, name in before.items():
@@ -73,14 +78,14 @@ class Lateness:
             if is_meant(planned.schedule.name, self._of):
                 await self._timetable(sight, planned, since, before)
         self._since = sight.now
-        return found + list(self._kept(sight.now))
+        self._excused &= self._open.keys()
+        return waiting + list(self._kept(sight.now))
 
     def _waiting(self, sight: Sight, oldest: dict[str, int]) -> Iterator[Finding]:
         for queue, since in oldest.items():
             late = (sight.now - since) / MICROS
             if late > self._within and is_meant(queue, self._of):
-                words = f"a run in the queue {queue} waits for {late:,.1f} s; it may for {self._within:g} s"
-                yield Finding(subject=queue, words=words, count=late)
+                yield found("late_queue", queue, amount=late, queue=queue, late=late, within=self._within)
 
     async def _timetable(self, sight: Sight, planned: Planned, since: int, looked_at: dict[int, str]) -> None:
         name = planned.schedule.name
@@ -94,17 +99,22 @@ class Lateness:
         if known is None:
             return
         run, facts = known.run, run_facts(known, sight.now)
+        about: About = {"run": str(run.id)}
         if isinstance(known, Live) and known.attempts == 0:
             if len(self._open) < OPEN_MOMENTS_MAX:
                 self._open[run.id] = name
+                if self._held.run(run):
+                    self._excused.add(run.id)
             late = (sight.now - run.due_at) / MICROS if known.state is not State.RUNNING else 0.0
-            words = f"run {run.id} has not started"
+            saying = "late_not_started"
         elif isinstance(known, Ended) and known.state is State.SKIPPED:
-            late, words = (known.ended_at - run.due_at) / MICROS, f"run {run.id} was skipped: {known.reason}"
+            late, saying = (known.ended_at - run.due_at) / MICROS, "late_skipped"
+            about["reason"] = known.reason
         else:
-            late, words = facts.late_seconds or 0.0, f"run {run.id} started {facts.late_seconds or 0.0:,.1f} s late"
-        if late > self._within:
-            self._note(name, Missed(run.due_at, late, words, run.owner))
+            late, saying = facts.late_seconds or 0.0, "late_started"
+            about["late"] = late
+        if late > self._within and run.id not in self._excused:
+            self._note(name, Missed(run.due_at, late, saying, about, run.owner))
 
     def _note(self, name: str, missed: Missed) -> None:
         of = self._late.setdefault(name, [])
@@ -118,11 +128,10 @@ class Lateness:
                 del self._late[name]
                 continue
             worst = max(late, key=lambda one: one.late_seconds)
-            words = f"{name}: {worst.words}; it may start {self._within:g} s after its time"
-            yield Finding(subject=name, words=words, count=worst.late_seconds, owner=worst.owner)
+            about: About = {"of": name, "within": self._within, **worst.about}
+            yield found(worst.saying, name, amount=worst.late_seconds, owner=worst.owner, **about)
 
 
 def _missed(row: TimetableRow, now: int) -> Missed:
     last = row.until or row.moment
-    words = f"missed: {counted(row.count, 'moment')}"
-    return Missed(last, max((now - last) / MICROS, 0.0), f"{words}: nobody was there to plan them in time", "")
+    return Missed(last, max((now - last) / MICROS, 0.0), "late_missed", {"count": row.count}, "")

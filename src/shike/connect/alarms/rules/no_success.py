@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from shike.clock import MICROS, to_datetime
-from shike.connect.alarms.base import Finding, Rule, check_threshold, seconds_of
+from shike.connect.alarms.base import Finding, Rule, check_threshold, found, seconds_of
 from shike.connect.alarms.bounds import MOMENTS_BACK_SECONDS, MOMENTS_READ, MOMENTS_STEPS_SECONDS
+from shike.connect.alarms.held import last_held
 from shike.connect.alarms.sight import Sight
 from shike.errors import BadInput, Conflict
 from shike.model import Ended, Live, State, TimetableRow
@@ -23,8 +24,9 @@ class NoSuccess(Rule, frozen=True):
     """A schedule (`group/name`) or a task that has not succeeded for so long: `NoSuccess("default/report", "26h")`.
 
     Counted from the end of the last success; where there was none, from when the schedule was made or resumed, or when
-    this rule was first watched for. A paused schedule is silent on purpose. Of a task the newest NEWEST successes by
-    run id are looked at: a program that submits more of it at once, and ends, hides what older processes submit.
+    this rule was first watched for. A paused schedule is silent on purpose, as is what is paused by its task, a tag or
+    its queue; that is counted anew from the end of the pause. Of a task the newest NEWEST successes by run id are
+    looked at: a program that submits more of it at once, and ends, hides what older processes submit.
     """
 
     kind: ClassVar[str] = "no_success"
@@ -59,6 +61,7 @@ class Silence:
         self._last = 0
         self._begun = 0
         self._looked_at = 0
+        self._released = 0  # when the last pause of its task or queue ended, as far as is known
         self._over: set[int] = set()  # runs of the window that were looked at, and are over
         self._open: list[int] = []  # … and that were not: one may take longer than the window
 
@@ -70,20 +73,33 @@ class Silence:
             if planned is None or planned.deleted or planned.paused:
                 return []
             last = await (self._of_window(sight) if self._begun else self._of_schedule(sight))
+            task, queue = planned.schedule.task, planned.schedule.queue
             since, self._begun = max(planned.schedule.created_at, planned.resume_at) or since, since
         else:
-            self._begun = since
+            self._begun, task, queue = since, of, ""
             is_silent = sight.now - max(self._last, since) > self._within
             last = await self._of_task(sight) if is_silent else 0
         self._last = max(self._last, last)
-        silent = sight.now - max(self._last, since)
+        return await self._silence(sight, task, queue, since)
+
+    async def _silence(self, sight: Sight, task: str, queue: str, since: int) -> list[Finding]:
+        """Whether it is too long by now. A pause excuses it, and it counts anew from the end of the last one."""
+        held = await sight.held()
+        if held.task(task) or (queue and held.queue(queue)):
+            self._released = sight.now
+            return []
+        silent = sight.now - max(self._last, since, self._released)
+        if silent > self._within:
+            self._released = max(self._released, await last_held(sight.store, task, queue))
+            silent = sight.now - max(self._last, since, self._released)
         return [self._found(silent / MICROS)] if silent > self._within else []
 
     def _found(self, silent: float) -> Finding:
-        last = f"the last one was at {to_datetime(self._last):%Y-%m-%d %H:%M} UTC" if self._last else "there was none"
-        of, within = self._rule.of, self._rule.within
-        words = f"{of} has not succeeded for {silent:,.0f} s, which it should within {within}; {last}"
-        return Finding(subject=of, words=words, count=silent)
+        of, within = self._rule.of, str(self._rule.within)
+        if not self._last:
+            return found("no_success_ever", of, amount=silent, of=of, silent=silent, within=within)
+        last = f"{to_datetime(self._last):%Y-%m-%d %H:%M}"
+        return found("no_success", of, amount=silent, of=of, silent=silent, within=within, last=last)
 
     async def _of_schedule(self, sight: Sight) -> int:
         """When it last succeeded, by whoever begins to watch: among its newest moments. Where there are too many to

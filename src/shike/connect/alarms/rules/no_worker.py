@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar
 
-from shike.connect.alarms.base import Finding, Rule, check_threshold, is_meant, seconds_of
+from shike.connect.alarms.base import Finding, Rule, check_threshold, found, is_meant, seconds_of
 from shike.connect.alarms.bounds import HALLS_READ
 from shike.connect.alarms.sight import Sight
-from shike.counted import counted
 from shike.errors import BadInput
 from shike.model import Route
 from shike.operate.unserved import WORKERS
@@ -58,8 +57,8 @@ class Nobody:
         self._of = of
 
     async def look(self, sight: Sight) -> list[Finding]:
-        found = [*await self._unserved(sight), *await self._tags(sight)]
-        return [one for one in found if is_meant(one.subject, self._of)]
+        findings = [*await self._unserved(sight), *await self._tags(sight)]
+        return [one for one in findings if is_meant(one.subject, self._of)]
 
     async def _unserved(self, sight: Sight) -> list[Finding]:
         due = await sight.oldest()
@@ -67,29 +66,32 @@ class Nobody:
             return []
         workers = [unpack(one.load) for one in await sight.sessions() if one.kind in WORKERS]
         if not workers:
-            words = f"runs are due in {', '.join(sorted(due)[:QUEUES_SHOWN])}, and no worker is there"
-            return [Finding(subject=NOBODY, words=words, count=len(due))]
-        queues, tasks = _union([one.queues for one in workers]), _union([one.tasks for one in workers])
-        found = [
-            Finding(subject=f"queue {queue}", words=f"runs are due in {queue}, and no worker serves it")
+            queues = ", ".join(sorted(due)[:QUEUES_SHOWN])
+            return [found("no_worker", NOBODY, amount=len(due), queues=queues)]
+        served, tasks = _union([one.queues for one in workers]), _union([one.tasks for one in workers])
+        findings = [
+            found("no_worker_queue", f"queue {queue}", queue=queue)
             for queue in due
-            if queues is not None and queue not in queues
+            if served is not None and queue not in served
         ]
-        return found if tasks is None else found + await self._tasks(sight, list(due)[:HALLS_READ], tasks)
+        return findings if tasks is None else findings + await self._tasks(sight, list(due)[:HALLS_READ], tasks)
 
     async def _tasks(self, sight: Sight, queues: Sequence[str], tasks: set[str]) -> list[Finding]:
-        first = [live.run.task for queue in queues for live in await sight.heads(queue)]
-        wanted = Counter(task for task in first if task not in tasks)
+        held = await sight.held()
+        first = [live.run for queue in queues for live in await sight.heads(queue)]
+        wanted = Counter(run.task for run in first if run.task not in tasks and not held.run(run))
         return [
-            Finding(subject=f"task {task}", words=f"{_due(runs)} of {task}, and no worker has such a task", count=runs)
-            for task, runs in wanted.items()
+            found("no_worker_task", f"task {task}", amount=runs, count=runs, task=task) for task, runs in wanted.items()
         ]
 
     async def _tags(self, sight: Sight) -> list[Finding]:
         """Runs in halls, whose route asks for tags that no worker has together."""
         have = [set(load_of(one).tags) for one in await sight.sessions() if one.kind in WORKERS]
         wanted: Counter[tuple[str, ...]] = Counter()
+        held = await sight.held()
         for live in await sight.halls():
+            if held.run(live.run):
+                continue
             try:
                 route = options_of(live.run.options).route or Route()
             except BadInput:  # a newer program's
@@ -97,11 +99,7 @@ class Nobody:
             if route.required and not any(set(route.required) <= tags for tags in have):
                 wanted[tuple(sorted(route.required))] += 1
         return [
-            Finding(
-                subject=f"tags {','.join(tags)}",
-                words=f"{_due(runs)}, for a worker with {', '.join(tags)}, and there is none",
-                count=runs,
-            )
+            found("no_worker_tags", f"tags {','.join(tags)}", amount=runs, count=runs, tags=", ".join(tags))
             for tags, runs in wanted.items()
         ]
 
@@ -111,7 +109,3 @@ def _union(parts: Sequence[tuple[str, ...] | None]) -> set[str] | None:
     if any(part is None for part in parts):
         return None
     return {word for part in parts for word in part or ()}
-
-
-def _due(runs: int) -> str:
-    return f"{counted(runs, 'run')} {'is' if runs == 1 else 'are'} due"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from shike.connect.alarms.sayings import words_of as words_in
 from shike.operate import alarms
 from shike.operate.alarms import AlarmFacts
 from shike.server.ask import Ask, Nothing, Reply
@@ -30,9 +32,10 @@ async def page(ask: Ask[None, Wanted]) -> Reply:
     """What is raised, the newest first."""
     found = await _read(ask.desk)
     raised = [one for one in found if one.phase in OPEN]
+    shown_ones = [_said(one, ask.visit.lang) for one in (found if ask.query.all else raised)]
     return show(
         ask, "alarms_table.html" if ask.visit.is_part else "alarms.html", page="alarms",
-        alarms=found if ask.query.all else raised, everything=ask.query.all, raised=len(raised), others=len(found),
+        alarms=shown_ones, everything=ask.query.all, raised=len(raised), others=len(found),
         untended=sum(not one.acked_by for one in raised),
     )  # fmt: skip
 
@@ -42,6 +45,11 @@ async def ack(ask: Ask[Nothing, Nothing]) -> Reply:
     ask.after = taken = await alarms.ack(ask.desk.store, ask.path["alarm"], by=ask.who.name)
     ask.desk.live.forget()
     return told(ask, words_of(ask, "alarms.taken", by=taken.acked_by))
+
+
+def _said(one: AlarmFacts, language: str) -> AlarmFacts:
+    """In the language of whoever looks."""
+    return replace(one, words=words_in(one.words, one.saying, one.about, language))
 
 
 async def _read(desk: Desk) -> list[AlarmFacts]:
