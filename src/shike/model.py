@@ -106,6 +106,10 @@ class Executor(StrEnum):
     PROCESS = "process"  # a warm child process that can be killed
     COMMAND = "command"  # a program given as argv, never through a shell
     HTTP = "http"  # an executor elsewhere, called by its URL
+    CONTAINER = "container"  # a container, by an engine that is a program of the worker's machine
+
+
+OUTSIDE: Final = frozenset({Executor.COMMAND, Executor.HTTP, Executor.CONTAINER})  # no code of the worker's own process
 
 
 class Manner(IntEnum):

@@ -56,6 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     lease_seconds: float = LEASE_SECONDS
     allow_commands: bool = False
     allow_http: tuple[str, ...] = ()
+    containers: str = ""
     server: bool = True
     host: str = "127.0.0.1"
     port: int = 8787
@@ -95,6 +96,8 @@ MEANING: Final[dict[str, str]] = {
     "allow_commands": "whether this worker may start programs (command tasks)",
     "allow_http": "which executors this worker may call (HTTP tasks): `public` for any public address on ports 80 and "
     "443, `executor.local:8080` for one that is named, wherever it is; none: no calls",
+    "containers": "the engine by which this worker runs container tasks: `docker`, `podman`, or a path; none: it runs "
+    "none",
     "server": "whether `shike up` answers HTTP as well (console and API), where the extra `server` is installed",
     "host": "address that the server listens on; beyond this machine only where there is an access key",
     "port": "port that the server listens on; 0: any that is free",

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from shike.bounds import ARGS_BYTES_MAX, BAND_DEFAULT, NAME_CHARS_MAX, RESULT_BYTES_MAX, TAGS_MAX
 from shike.errors import BadArguments, BadInput, TooLarge
-from shike.model import Backoff, Executor, OnUnknown, Route
+from shike.model import OUTSIDE, Backoff, Executor, OnUnknown, Route
 from shike.payload import to_json
 
 EMPTY = b"{}"
@@ -98,7 +98,7 @@ class Definition:
     @cached_property
     def _shape(self) -> _Shape:
         shape = _Shape(self.handler if self.handler is not None else _takes_nothing)
-        if self.executor in (Executor.COMMAND, Executor.HTTP):  # the handler says what to do, not what comes of it
+        if self.executor in OUTSIDE:  # the handler says what to do, not what comes of it
             shape.take_any_result()
         return shape
 

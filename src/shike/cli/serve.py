@@ -218,6 +218,7 @@ class Service:
             processes=settings.processes,
             allow_commands=settings.allow_commands,
             allow_http=settings.allow_http,
+            containers=settings.containers,
         )
 
     def _title(self) -> str:

@@ -118,6 +118,22 @@ class CommandFailed(ShikeError):
         self.stderr = stderr
 
 
+class ContainerFailed(CommandFailed):
+    """A container task ended with an exit status other than 0 (125: its engine could not start it)."""
+
+
+class ContainerRefused(ContainerFailed):
+    """… with one that says that asking again would change nothing: the run is a dead letter at once."""
+
+
+class EngineMissing(ShikeError):
+    """A worker is to run containers, and the program that does it is not there. `engine` is its name."""
+
+    def __init__(self, message: str, *, engine: str) -> None:
+        super().__init__(message)
+        self.engine = engine
+
+
 class ChildDied(ShikeError):
     """The child process a handler ran in ended before it answered. `status` as `subprocess` tells it: −9 is SIGKILL."""
 

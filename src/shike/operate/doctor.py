@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import sys
 from enum import StrEnum
@@ -246,11 +247,25 @@ def _settings(loaded: Loaded, url: str) -> list[Finding]:
     if settings.allow_commands:
         words = f"commands are allowed ({loaded.origins['allow_commands']}): whoever may submit may start programs"
         findings.append(_found(Level.NOTE, "settings", words))
+    findings += _containers(loaded)
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         findings.append(_found(Level.NOTE, "settings", "this is root; handlers need not be"))
     if url.startswith("sqlite:") and _is_open(Path(url.removeprefix("sqlite:///").partition("?")[0])):
         findings.append(_found(Level.WARN, "settings", "everybody on this machine may write the store's file"))
     return findings
+
+
+def _containers(loaded: Loaded) -> list[Finding]:
+    engine = loaded.settings.containers
+    if not engine:
+        return []
+    if shutil.which(engine) is None:
+        words = (
+            f"containers={engine} ({loaded.origins['containers']}), and this machine has no such program: install it,"
+        )
+        return [_found(Level.BAD, "containers", f"{words} or container tasks fail on its workers")]
+    words = f"containers are run by {engine}: whoever may submit to a container task may start what it names"
+    return [_found(Level.NOTE, "containers", words)]
 
 
 def _is_open(path: Path) -> bool:

@@ -28,7 +28,7 @@ from shike.attempts import NO_TAIL, Tail, UserStep
 from shike.bounds import KILL_GRACE_SECONDS, LOG_LIVE_BYTES, LOG_TOLD_SECONDS
 from shike.errors import BadInput, ImportFailed
 from shike.ids.forks import FORKS, end_stray
-from shike.model import Executor
+from shike.model import OUTSIDE
 from shike.payload import to_json
 from shike.task import NO_RESULT, Definition
 from shike.worker import frames, lines
@@ -128,7 +128,7 @@ class Child:
 
     def _attempt(self, ask: frames.Ask, context: TellingContext) -> frames.Ending:
         definition = self._tasks.get(ask.task)
-        if definition is None or definition.executor is Executor.COMMAND:
+        if definition is None or definition.executor in OUTSIDE:
             return self._failed(None, f"UnknownTask: {ask.task!r} is no task that a child process of this app runs")
         try:
             args, kwargs = definition.decode(ask.args)

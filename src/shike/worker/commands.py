@@ -9,20 +9,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import IO, Any
+from typing import Any
 
-from shike.bounds import COMMAND_TAIL_BYTES, COMMANDS_MAX, KILL_GRACE_SECONDS
+from shike.bounds import COMMANDS_MAX, KILL_GRACE_SECONDS
 from shike.errors import BadArguments, BadSetting, CommandFailed, UnsupportedExecutor
 from shike.model import Executor
 from shike.worker.command import Command, account, command_of, environment
 from shike.worker.executor import Call
 from shike.worker.process_group import ProcessGroup, ending
+from shike.worker.tail import Tail
 
 log = logging.getLogger("shike.worker")
 
 NOT_FOUND_STATUS = 127  # as a shell says it
 NOT_STARTED_STATUS = 126
-READ_BYTES = 65_536  # what a pipe holds
 LAST_WORDS_SECONDS = 0.5  # for the end of the output; a daemon that was left running may hold the pipe for ever
 
 
@@ -46,7 +46,7 @@ class CommandPool:
         self._grace_seconds = grace_seconds
         self._seats = asyncio.Semaphore(size)
         self._calls: set[asyncio.Task[Any]] = set()
-        self._guard: _Guard | None = None
+        self._guard: Guard | None = None
         self._closed = False
 
     async def run(self, call: Call) -> Any:
@@ -77,10 +77,10 @@ class CommandPool:
     async def _serve(self, call: Call) -> dict[str, Any]:
         command = contextvars.Context().run(command_of, call)
         async with self._seats:
-            self._guard = self._guard or _Guard()
+            self._guard = self._guard or Guard()
             group = _start(command, environment(command, call.context))
             self._guard.watch(group)
-            stdout, stderr = _Tail(group.stdout), _Tail(group.stderr)
+            stdout, stderr = Tail(group.stdout), Tail(group.stderr)
             try:
                 await asyncio.wait([group.exited])
                 await asyncio.wait([stdout.ended, stderr.ended], timeout=LAST_WORDS_SECONDS)
@@ -94,48 +94,7 @@ class CommandPool:
         return _value_of(command, group.exited.result(), stdout.text(), stderr.text())
 
 
-class _Tail:
-    """The end of what comes through a pipe. Reads from the first instant: a program must neither wait nor be killed
-    because nobody does."""
-
-    def __init__(self, pipe: IO[bytes] | None) -> None:
-        assert pipe is not None
-        self._loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[None] = self._loop.create_future()
-        self._pipe = pipe
-        self._kept = bytearray()
-        self._cut = False
-        os.set_blocking(pipe.fileno(), False)
-        self._loop.add_reader(pipe.fileno(), self._read)
-
-    def _read(self) -> None:
-        try:
-            data = os.read(self._pipe.fileno(), READ_BYTES)
-        except BlockingIOError:
-            return
-        if not data:
-            self.close()
-            return
-        self._kept += data
-        if len(self._kept) > COMMAND_TAIL_BYTES:
-            del self._kept[:-COMMAND_TAIL_BYTES]
-            self._cut = True
-
-    def close(self) -> None:
-        if not self.ended.done():
-            self._loop.remove_reader(self._pipe.fileno())
-            self._pipe.close()
-            self.ended.set_result(None)
-
-    def text(self) -> str:
-        kept = self._kept
-        if not self._cut:
-            return kept.decode(errors="replace")
-        start = next((at for at, byte in enumerate(kept[:4]) if byte & 0xC0 != 0x80), 0)  # a whole sign first
-        return "…" + kept[start:].decode(errors="replace")
-
-
-class _Guard:
+class Guard:
     """The worker's end of `shike.worker.guardian`. Does what it can: no run fails for want of it."""
 
     def __init__(self) -> None:

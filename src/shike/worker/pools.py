@@ -17,9 +17,10 @@ def pools_for(
     processes: int = 0,
     allow_commands: bool = False,
     allow_http: Sequence[str] = (),
+    containers: str = "",
 ) -> dict[Executor, Pool]:
-    """Threads always (0: as many as slots); processes where the app can be imported by its path; commands and calls to
-    executors only where they are allowed."""
+    """Threads always (0: as many as slots); processes where the app can be imported by its path; commands, calls
+    to executors and containers only where they are allowed."""
     from shike.worker.threads import ThreadPool
 
     pools: dict[Executor, Pool] = {Executor.THREAD: ThreadPool(min(threads or slots, THREADS_MAX))}
@@ -36,4 +37,8 @@ def pools_for(
         from shike.worker.http import CALLS_MAX, HttpPool
 
         pools[Executor.HTTP] = HttpPool(min(slots, CALLS_MAX), Rules.parse(allow_http))
+    if containers:
+        from shike.worker.containers import ContainerPool
+
+        pools[Executor.CONTAINER] = ContainerPool(min(slots, THREADS_MAX), containers)
     return pools

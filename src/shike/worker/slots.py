@@ -18,7 +18,7 @@ from msgspec import structs
 from shike.bounds import KILL_GRACE_SECONDS
 from shike.clock import Clock
 from shike.errors import ChildDied, UnsupportedExecutor
-from shike.model import Executor, Run
+from shike.model import OUTSIDE, Executor, Run
 from shike.store.codec import Codec
 from shike.store.verbs import Ack, Claimed
 from shike.task import Definition
@@ -304,7 +304,7 @@ class Slot:
     async def _elsewhere(self, call: Call, apart: bool) -> Any:
         """Threads, processes, commands, calls; a suspect goes to a process of its own."""
         pools, wanted = self.slots.pools, call.definition.executor
-        pool = pools.get(Executor.PROCESS) if apart and wanted not in (Executor.COMMAND, Executor.HTTP) else None
+        pool = pools.get(Executor.PROCESS) if apart and wanted not in OUTSIDE else None
         pool = pool or pools.get(wanted)
         self._first_wait()
         if pool is not None:

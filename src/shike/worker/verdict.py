@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import structs
 
 from shike.bounds import DURATION_SECONDS_MAX
-from shike.errors import BadArguments, BadTime, CallRefused, HandlerTimeout, TooLarge
+from shike.errors import BadArguments, BadTime, CallRefused, ContainerRefused, HandlerTimeout, TooLarge
 from shike.model import Backoff
 from shike.store.verbs import Ack
 from shike.task import Definition, Outcome
@@ -77,7 +77,7 @@ def raised(facts: settle.Facts, definition: Definition, error: BaseException, dr
     """A handler came back with an exception, of whatever kind: a failure of this run, never of the worker."""
     told = error if isinstance(error, HandlerFailed) else describe(error)
     facts = _with(facts, told)
-    if isinstance(error, CallRefused):  # asking again would change nothing
+    if isinstance(error, CallRefused | ContainerRefused):  # asking again would change nothing
         return settle.dead(facts, told.error)
     return settle.failed(facts, told.error, told.traceback, _policy(facts, definition), draw)
 

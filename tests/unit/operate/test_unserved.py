@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -116,3 +118,12 @@ def test_routed_runs_that_no_worker_may_have_are_named_with_what_they_need(app: 
         (words,) = [one.words for one in findings if one.what == "route"]
         assert "pay: 1 run of queue default wait for a worker that has gpu" in words
         assert f"shike explain {handle.id}" in words
+
+
+def test_a_container_engine_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with harness(Shike()) as time:
+        bad, some = [load(tmp_path, {"SHIKE_CONTAINERS": word}) for word in ("no-such-engine", sys.executable)]
+        found = [one for one in time.run(examine(time.store, bad)) if one.what == "containers"]
+        assert [one.level for one in found] == [Level.BAD] and "no such program: install it" in found[0].words
+        found = [one for one in time.run(examine(time.store, some)) if one.what == "containers"]
+        assert [one.level for one in found] == [Level.NOTE]

@@ -17,7 +17,8 @@ DAY = 86_400.0
 def tables(file: Path) -> list[str]:
     connection = sqlite3.connect(file)
     try:
-        found = connection.execute("select name from sqlite_master where name like 'shike_history_%' order by name")
+        made = "select name from sqlite_master where type = 'table' and name like 'shike_history_%' order by name"
+        found = connection.execute(made)
         return [name for (name,) in found]
     finally:
         connection.close()
