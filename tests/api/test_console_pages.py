@@ -13,13 +13,14 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from shike.clock import ManualClock
-from shike.operate.sayings import SENTENCES
+from shike.operate.sayings import ROUTED, SENTENCES
 from shike.server.console import pages, stream
 from shike.server.console.catalogue import WORDS, catalogue, say
 from shike.server.console.live import Live, Topic
 from shike.server.console.render import number, seconds
 from shike.server.console.statics import HOME, address, statics
 from shike.server.console.visit import LANGUAGES, visit_of
+from shike.server.problems import TITLES
 from tests.api.browsing import ORIGIN, look, send, signed_in
 from tests.api.house import House, visit
 
@@ -92,6 +93,35 @@ def test_every_way_to_wait_has_a_sentence_in_every_language_with_blanks_that_are
     for saying, texts in told.items():
         blanks = set(re.findall(r"{(\w+)}", SENTENCES[saying]))
         assert set(re.findall(r"{(\w+)}", texts["en"])) <= blanks, saying
+
+
+def test_every_word_about_a_workers_choice_and_every_refusal_has_a_sentence_in_every_language() -> None:
+    told = tomllib.loads((WORDS / "why.toml").read_text("utf-8"))
+    assert {saying: texts["en"] for saying, texts in told.items()} == dict(ROUTED)
+    titles = tomllib.loads((WORDS / "problem.toml").read_text("utf-8"))
+    assert {key: texts["en"] for key, texts in titles.items()} == {f"title_{one}": TITLES[one] for one in TITLES}
+
+
+def test_a_refusal_has_its_title_in_the_language_of_whoever_looks() -> None:
+    async def story(house: House) -> None:
+        cookie = await signed_in(house)
+        for lang, title in (("zh", "未找到"), ("en", "Not found")):
+            said = await look(house, "/console/runs/12345", f"{cookie}; shike_lang={lang}")
+            assert said.status_code == 404 and f"<h1>{title}</h1>" in said.text
+
+    visit(story)
+
+
+def test_why_a_worker_is_or_is_not_chosen_is_told_in_chinese() -> None:
+    async def story(house: House) -> None:
+        cookie = f"{await signed_in(house)}; shike_lang=zh"
+        run = await house.submit(task="pay", arguments={"order": 1})
+        said = (await look(house, f"/console/runs/{run}", cookie)).text
+        assert "没有路由：其队列中任何空闲的执行器都可领取" in said and "it has no route" not in said
+        said = (await look(house, f"/console/workers/why?run={run}", cookie)).text
+        assert "没有路由" in said
+
+    visit(story)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from shike.operate.facts import instant
 from shike.operate.graphs import waits
 from shike.operate.limits import why_limited
 from shike.operate.runs import find
+from shike.operate.sayings import routed
 from shike.route.bounds import SNAPSHOTS_KEPT
 from shike.route.chooser import candidates
 from shike.route.fitness import depth_of, unfit
@@ -30,6 +32,8 @@ from shike.track.settle import options_of
 from shike.waiting.orders import place_of
 from shike.waiting.pauses import pauses_of
 
+About = dict[str, str | int]
+
 
 class Contender(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One worker that was looked at."""
@@ -39,6 +43,8 @@ class Contender(Struct, frozen=True, kw_only=True, omit_defaults=True):
     score: float | None = None  # None: it was not among those that a strategy chose from …
     why_not: str = ""  # … because of this
     chosen: bool = False
+    saying: str = ""  # of `why_not`: which of the ROUTED of `shike.operate.sayings` it is, and what is in its blanks
+    about: About = {}
 
 
 class Choice(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +57,8 @@ class Choice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     again: bool | None = None
     contenders: tuple[Contender, ...] = ()
     words: str = ""
+    saying: str = ""  # of `words`, as above
+    about: About = {}
 
 
 class Why(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -64,6 +72,19 @@ class Why(Struct, frozen=True, kw_only=True, omit_defaults=True):
     contenders: tuple[Contender, ...] = ()  # of a run that waits in a hall: as things are now
     paused: tuple[str, ...] = ()  # what holds it back, why, and until when
     place: str = ""  # of a run that is eligible: where it stands
+    saying: str = ""  # of `words`, as above
+    about: About = {}
+
+
+class Said(NamedTuple):
+    """A sentence, and what is in its blanks."""
+
+    saying: str
+    about: About
+
+    @property
+    def words(self) -> str:
+        return routed(self.saying, self.about)
 
 
 async def explain(store: Store, clock: Clock, run_id: int, tags: Sequence[str] = ()) -> Why:
@@ -83,18 +104,18 @@ async def _why(store: Store, clock: Clock, run_id: int, known: Live | Ended) -> 
     route, tied = options.route, await _tied(store, known, options)
     limited = await why_limited(store, known) if isinstance(known, Live) else None
     if limited is not None:
-        return Why(run=str(run_id), state=state.name, words=limited.words, route=route)
+        return _told(run_id, state, Said("limited", {"reason": limited.words}), route)
     if route is None:
-        words = tied or "it has no route: whichever worker of its queue was free first claims it"
-        return Why(run=str(run_id), state=state.name, words=words)
+        return _told(run_id, state, tied or Said("routeless", {}), None)
     choices = tuple([await _choice(store, run, route, note) for note in await store.decisions(run_id)])
-    here = Why(run=str(run_id), state=state.name, words=tied or _words(known), route=route, choices=choices)
+    here = replace(_told(run_id, state, tied or _said(known), route), choices=choices)
     if isinstance(known, Ended) or state in (State.ASSIGNED, State.RUNNING) or not is_hall(run.queue):
         return here
-    return Why(
-        run=here.run, state=here.state, words=here.words, route=route, choices=choices,
-        contenders=await _now(store, clock, run, route),
-    )  # fmt: skip
+    return replace(here, contenders=await _now(store, clock, run, route))
+
+
+def _told(run_id: int, state: State, said: Said, route: Route | None) -> Why:
+    return Why(run=str(run_id), state=state.name, words=said.words, route=route, saying=said.saying, about=said.about)
 
 
 def _options(run: Run) -> Options:
@@ -104,49 +125,53 @@ def _options(run: Run) -> Options:
         return Options()
 
 
-async def _tied(store: Store, known: Live | Ended, options: Options) -> str:
-    """What a run of a graph or of a gang waits for; empty: for nothing of the kind."""
+async def _tied(store: Store, known: Live | Ended, options: Options) -> Said | None:
+    """What a run of a graph or of a gang waits for; None: for nothing of the kind."""
     if not isinstance(known, Live):
-        return ""
+        return None
     if (why := await waits(store, known)) is not None:
-        return f"it {why}"
+        if why.approval_until:
+            return Said("approval", {"until": why.approval_until})
+        return Said("parents", {"left": why.left, "over": why.count, "told": why.told})
     if options.gang is None:
-        return ""
+        return None
     key = gangs.key_of(options.gang)
     rows = [row for row in await store.controls(key) if row.key == key]
     muster = gangs.decoded(rows[0].value) if rows else gangs.Muster()
     if muster.go:
-        return ""
-    given_back = f"; its slots were given back {counted(muster.round, 'time')}" if muster.round else ""
-    return f"it waits for its gang: {len(muster.places)} of the {options.gang.least} slots that it needs{given_back}"
+        return None
+    about: About = {"have": len(muster.places), "least": options.gang.least}
+    if muster.round:
+        return Said("gang_again", about | {"times": counted(muster.round, "time")})
+    return Said("gang", about)
 
 
-def _words(known: Live | Ended) -> str:
+def _said(known: Live | Ended) -> Said:
     if isinstance(known, Ended):
-        return f"it is over{': ' + known.reason if known.reason else ''}"
+        return Said("over_because", {"reason": known.reason}) if known.reason else Said("over", {})
     match known.state:
         case State.RUNNING:
-            return f"session {known.worker[:8] or 'of a worker'} works on it"
+            session = known.worker[:8]
+            return Said("running", {"session": session}) if session else Said("running_somewhere", {})
         case State.ASSIGNED:
-            return f"it stands in the lane of session {known.worker[:8]}"
+            return Said("assigned", {"session": known.worker[:8]})
         case State.WAITING:
-            return "it waits for its permit, and then for a router"
+            return Said("waiting", {})
         case _:
-            return "it waits in the hall for a worker that may have it and has room"
+            return Said("in_hall", {})
 
 
 async def _choice(store: Store, run: Run, route: Route, note: Attempt) -> Choice:
     at, decision = instant(note.claimed_at), unpack(note.error)
     if decision is None:
-        words = "a newer program wrote this decision"
-        return Choice(at=at, worker=note.worker, rule="", words=words)
+        said = Said("newer_decision", {})
+        return Choice(at=at, worker=note.worker, rule="", words=said.words, saying=said.saying)
     snapshot = await _snapshot(store, decision.snapshot)
     if snapshot is None or (not decision.view and decision.rule.startswith(("as before", "balance", "divided anew"))):
         best = tuple(Contender(worker="", session=one, score=score) for one, score in decision.best)
-        words = "" if snapshot else f"its snapshot is not kept any more (the last {SNAPSHOTS_KEPT} are)"
-        return Choice(
-            at=at, worker=decision.worker, rule=decision.rule, moved=decision.moved, contenders=best, words=words
-        )
+        here = Choice(at=at, worker=decision.worker, rule=decision.rule, moved=decision.moved, contenders=best)
+        gone = Said("snapshot_gone", {"kept": SNAPSHOTS_KEPT})
+        return here if snapshot else replace(here, words=gone.words, saying=gone.saying, about=gone.about)
     contenders, again = recomputed(snapshot, decision, run, route)
     return Choice(
         at=at, worker=decision.worker, rule=decision.rule, moved=decision.moved, again=again, contenders=contenders
@@ -176,15 +201,22 @@ def recomputed(
 def _contender(
     one: Candidate, score: float | None, decision: Decision, run: Run, route: Route, fit: list[Candidate]
 ) -> Contender:
-    why_not = ""
-    if score is None:
-        why_not = unfit(one, route, run.task, run.queue)
-        if not why_not:
-            why_not = "others have more of the preferred tags" if one not in fit else "had no room"
-            why_not = "it was moved away from there" if one.session == decision.source else why_not
-    return Contender(
-        worker=one.name, session=one.session, score=score, why_not=why_not, chosen=one.session == decision.to
-    )
+    why_not = _why_not(one, decision, run, route, fit) if score is None else None
+    return _contended(one, why_not, score=score, chosen=one.session == decision.to)
+
+
+def _why_not(one: Candidate, decision: Decision, run: Run, route: Route, fit: list[Candidate]) -> Said:
+    why_not = unfit(one, route, run.task, run.queue)
+    if why_not is not None:
+        return Said(*why_not)
+    if one.session == decision.source:
+        return Said("moved_away", {})
+    return Said("others_preferred" if one not in fit else "had_no_room", {})
+
+
+def _contended(one: Candidate, said: Said | None, *, score: float | None = None, chosen: bool = False) -> Contender:
+    found = Contender(worker=one.name, session=one.session, score=score, chosen=chosen)
+    return found if said is None else replace(found, why_not=said.words, saying=said.saying, about=said.about)
 
 
 async def _snapshot(store: Store, number: str) -> Snapshot | None:
@@ -203,7 +235,11 @@ async def _now(store: Store, clock: Clock, run: Run, route: Route) -> tuple[Cont
     found = []
     for one in workers:
         why_not = unfit(one, route, run.task, run.queue)
-        if not why_not and one.busy + one.lane >= depth_of(one):
-            why_not = f"has no room: {one.busy} under way, {one.lane} in its lane"
-        found.append(Contender(worker=one.name, session=one.session, why_not=why_not or "may have it"))
+        if why_not is not None:
+            said = Said(*why_not)
+        elif one.busy + one.lane >= depth_of(one):
+            said = Said("has_no_room", {"busy": one.busy, "lane": one.lane})
+        else:
+            said = Said("may_have_it", {})
+        found.append(_contended(one, said))
     return tuple(found)

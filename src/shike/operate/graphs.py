@@ -49,14 +49,26 @@ class Waits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parents: tuple[Parent, ...] = ()  # the first that are not over
     approval_until: str = ""
 
+    @property
+    def count(self) -> int:
+        """Of its parents."""
+        return sum(self.states.values())
+
+    @property
+    def left(self) -> int:
+        """Parents that are not over."""
+        return sum(count for state, count in self.states.items() if state not in _OVER)
+
+    @property
+    def told(self) -> str:
+        """The first of those, in words."""
+        more = f" and {self.left - len(self.parents)} more" if self.left > len(self.parents) else ""
+        return f"{', '.join(map(str, self.parents))}{more}"
+
     def __str__(self) -> str:
         if self.approval_until:
             return f"waits for approval until {self.approval_until}: shike approvals show"
-        told = ", ".join(map(str, self.parents))
-        over = sum(self.states.values())
-        left = sum(count for state, count in self.states.items() if state not in _OVER)
-        more = f" and {left - len(self.parents)} more" if left > len(self.parents) else ""
-        return f"waits for {left} of {over} parents: {told}{more}"
+        return f"waits for {self.left} of {self.count} parents: {self.told}"
 
 
 class Tie(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,7 +1,7 @@
-"""What is said of a wait, in English: one sentence for each way in which something can be in the way.
+"""What is said of a wait, and of who is to do a run, in English: one sentence for each way in which it can be.
 
 Whoever speaks another language, or tells clock times otherwise, has sentences of the same names with the same blanks:
-`shike.server.console` has them in `words/causes.toml`.
+`shike.server.console` has them in `words/causes.toml` and `words/why.toml`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,42 @@ SENTENCES: Final[Mapping[str, str]] = {
 }
 
 
+ROUTED: Final[Mapping[str, str]] = {  # of who is to do a run, and why: `words/why.toml`
+    "routeless": "it has no route: whichever worker of its queue was free first claims it",
+    "over": "it is over",
+    "over_because": "it is over: {reason}",
+    "running": "session {session} works on it",
+    "running_somewhere": "session of a worker works on it",
+    "assigned": "it stands in the lane of session {session}",
+    "waiting": "it waits for its permit, and then for a router",
+    "in_hall": "it waits in the hall for a worker that may have it and has room",
+    "approval": "it waits for approval until {until}: shike approvals show",
+    "parents": "it waits for {left} of {over} parents: {told}",
+    "gang": "it waits for its gang: {have} of the {least} slots that it needs",
+    "gang_again": "it waits for its gang: {have} of the {least} slots that it needs; its slots were given back {times}",
+    "limited": "{reason}",
+    "newer_decision": "a newer program wrote this decision",
+    "snapshot_gone": "its snapshot is not kept any more (the last {kept} are)",
+    "silent": "silent for {seconds} s",
+    "meant_for_another": "it is meant for another worker",
+    "serves_not": "does not serve queue {queue}",
+    "knows_not": "does not know task {task}",
+    "has_no_tag": "has no {tags}",
+    "has_unwanted_tag": "has {tags}",
+    "has_few_slots": "has {slots} slots of the {needed} that it takes",
+    "others_preferred": "others have more of the preferred tags",
+    "had_no_room": "had no room",
+    "moved_away": "it was moved away from there",
+    "has_no_room": "has no room: {busy} under way, {lane} in its lane",
+    "may_have_it": "may have it",
+}
+
+
 def sentence(saying: str, about: Mapping[str, str | int]) -> str:
     """The words."""
     return SENTENCES[saying].format(**about)
+
+
+def routed(saying: str, about: Mapping[str, str | int]) -> str:
+    """The words about a worker that was chosen or not."""
+    return ROUTED[saying].format(**about)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from shike.lanes import queue_of
 from shike.model import Route
@@ -11,23 +11,30 @@ from shike.route.bounds import LAGGING_SECONDS, LANE_AHEAD_SECONDS
 from shike.route.nouns import Candidate
 
 
-def unfit(worker: Candidate, route: Route, task: str, queue: str) -> str:
-    """Why this worker may not have such a run; empty where it may."""
+class Unfit(NamedTuple):
+    """Why a worker may not have a run: a sentence of `shike.operate.sayings`, and what is in its blanks."""
+
+    saying: str
+    about: dict[str, str | int]
+
+
+def unfit(worker: Candidate, route: Route, task: str, queue: str) -> Unfit | None:
+    """Why this worker may not have such a run; None where it may."""
     if worker.silent_seconds > LAGGING_SECONDS:
-        return f"silent for {worker.silent_seconds:.1f} s"
+        return Unfit("silent", {"seconds": f"{worker.silent_seconds:.1f}"})
     if route.session and worker.session != route.session:
-        return "it is meant for another worker"
+        return Unfit("meant_for_another", {})
     if worker.queues is not None and queue_of(queue) not in worker.queues:
-        return f"does not serve queue {queue_of(queue)}"
+        return Unfit("serves_not", {"queue": queue_of(queue)})
     if worker.tasks is not None and task not in worker.tasks:
-        return f"does not know task {task}"
+        return Unfit("knows_not", {"task": task})
     if missing := [tag for tag in route.required if tag not in worker.tags]:
-        return f"has no {', '.join(missing)}"
+        return Unfit("has_no_tag", {"tags": ", ".join(missing)})
     if unwanted := [tag for tag in route.anti if tag in worker.tags]:
-        return f"has {', '.join(unwanted)}"
+        return Unfit("has_unwanted_tag", {"tags": ", ".join(unwanted)})
     if worker.slots < route.slots:
-        return f"has {worker.slots} slots of the {route.slots} that it takes"
-    return ""
+        return Unfit("has_few_slots", {"slots": worker.slots, "needed": route.slots})
+    return None
 
 
 def preferred(workers: Sequence[Candidate], route: Route) -> list[Candidate]:

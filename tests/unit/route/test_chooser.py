@@ -28,11 +28,11 @@ def test_anti_tags_leave_out_and_preferred_tags_are_a_wish() -> None:
 
 def test_a_worker_gets_only_what_it_serves_knows_and_has_the_slots_for() -> None:
     one = worker(1, slots=2, queues=("default",), tasks=("t",))
-    assert unfit(one, Route(), "t", "default>") == ""
-    assert "queue mail" in unfit(one, Route(), "t", "mail>")
-    assert "task u" in unfit(one, Route(), "u", "default>")
-    assert "2 slots of the 3" in unfit(one, Route(slots=3), "t", "default>")
-    assert "silent" in unfit(worker(1, silent_seconds=4.0), Route(), "t", "default>")
+    assert unfit(one, Route(), "t", "default>") is None
+    assert unfit(one, Route(), "t", "mail>") == ("serves_not", {"queue": "mail"})
+    assert unfit(one, Route(), "u", "default>") == ("knows_not", {"task": "u"})
+    assert unfit(one, Route(slots=3), "t", "default>") == ("has_few_slots", {"slots": 2, "needed": 3})
+    assert unfit(worker(1, silent_seconds=4.0), Route(), "t", "default>") == ("silent", {"seconds": "4.0"})
 
 
 def test_a_run_of_two_slots_counts_twice() -> None:
