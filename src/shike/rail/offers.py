@@ -25,7 +25,8 @@ class ClassOffer(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """One ride, with the stations along it, and what there is of it. Without classes nothing of it is sold."""
+    """One ride, with the stations along it, and what there is of it, the cheapest class first. Without classes nothing of
+    it is sold."""
 
     leg: Leg
     stops: tuple[str, ...]
@@ -79,7 +80,7 @@ async def _offer(trade: Trade, seats: Seats, leg: Leg, at: int, channel: str) ->
         )
         for pool in composition.pools()
     ]
-    return Offer(leg, stops, tuple(classes), tariff.currency)
+    return Offer(leg, stops, tuple(sorted(classes, key=lambda one: one.price_cents)), tariff.currency)
 
 
 def _composition(trade: Trade, train: str) -> Composition | None:

@@ -20,5 +20,5 @@ DEPARTURES_SHOWN: Final = 1_000  # of one day: the largest timetables have sever
 TRAINS_A_PAGE: Final = 50  # for staff: two screens
 PAGES_MAX: Final = 1_000
 INSTEAD_SHOWN: Final = 6
-LOADS: Final = (0.8, 1.0, 1.2, 1.6, 2.0)  # of which the advisor shows what would be earned
+LOADS: Final = (0.8, 1.0, 1.2, 1.4, 1.6, 2.0)  # of which the advisor shows what would be earned
 BUYERS_PLAYED_MAX: Final = 6_000  # by the advisor, of one policy: a full train twice over

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from msgspec import field
 
 from shike.clock import to_datetime
-from shike.errors import NotFound, ShikeError
+from shike.errors import BadField, NotFound, ShikeError
 from shike.rail.bounds import PASSENGERS_MAX, PRESALE_DAYS
 from shike.rail.order import OrderState
 from shike.rail.passenger import Document
@@ -76,6 +76,8 @@ async def search(ask: Ask[None, Searched]) -> Reply:
     found, error = None, ""
     if asked.origin and asked.goal:
         try:
+            if wanted.day < today:
+                raise BadField(f"{wanted.day} is over: search from {today} on", field="date")
             found = await journeys(house, wanted)
         except ShikeError as refusal:
             error = str(refusal)

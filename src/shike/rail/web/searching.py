@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from shike.clock import to_datetime
+from shike.clock import MICROS, to_datetime
 from shike.errors import BadField, UnknownTrain
 from shike.rail.asking import Other
 from shike.rail.asking import ask as ask_ledger
+from shike.rail.bounds import SALE_ENDS_SECONDS
 from shike.rail.composition import class_of
 from shike.rail.journey import Wish
 from shike.rail.model import Departure, Leg
@@ -31,7 +32,7 @@ from shike.reserve.pools import PoolState
 from shike.reserve.state import State
 from shike.server.ask import Nothing, Reply
 
-ON_SALE, NOT_ON_SALE, CANCELLED = "on_sale", "not_on_sale", "cancelled"
+ON_SALE, NOT_ON_SALE, CANCELLED, OVER = "on_sale", "not_on_sale", "cancelled", "over"
 
 
 async def stations(ask: Ask[None, sent.Typed]) -> shapes.StationList:
@@ -218,7 +219,7 @@ async def _ride(house: House, offer: Offer) -> shapes.RideFacts:
         arrives_at=to_datetime(leg.arrives_at),
         stops=list(offer.stops),
         classes=[_class(one) for one in offer.classes],
-        state=state_of(state, now),
+        state=OVER if now >= leg.departs_at - SALE_ENDS_SECONDS * MICROS else state_of(state, now),
         opens_at=to_datetime(opens) if opens > now else None,
     )
 

@@ -51,7 +51,7 @@ class RideFacts(Told, frozen=True, omit_defaults=True):
     arrives_at: datetime
     stops: list[str]
     classes: list[ClassFacts]
-    state: str  # on_sale, not_on_sale, cancelled
+    state: str  # on_sale, not_on_sale, cancelled, over (it leaves too soon, or has left)
     opens_at: datetime | None = None  # of a sale that has not begun, where it is known when it will
 
 
