@@ -25,8 +25,8 @@ class ClassOffer(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """One ride, with the stations along it, and what there is of it, the cheapest class first. Without classes nothing of
-    it is sold."""
+    """One ride, with the stations along it, and what there is of it, the cheapest class first. Without classes none
+    of it is sold."""
 
     leg: Leg
     stops: tuple[str, ...]

@@ -49,6 +49,29 @@ def test_a_search_tells_what_is_not_on_sale_and_from_when() -> None:
     ride_along(story)
 
 
+def test_a_search_tells_what_is_over() -> None:
+    """A day that has passed is an error; a train that has left is not "none left"."""
+
+    async def story(here: Railway) -> None:
+        here.clock.step(3 * 86_400 + 2 * 3600)  # DAY, 18:00 in Shanghai: all trains from A have left
+        page = await here.ask("GET", f"/rail?from=A&to=C&date={DAY}")
+        assert page.status == 200 and "sale is over" in page.body and "none left" not in page.body
+        past = await here.ask("GET", f"/rail?from=A&to=C&date={DAY - timedelta(days=1)}")
+        assert past.status == 422 and "is over: search from" in past.body
+
+    ride_along(story)
+
+
+def test_a_till_has_nothing_to_take_for_what_is_paid() -> None:
+    async def story(here: Railway) -> None:
+        token = await here.passenger()
+        name = await here.buy(token, "1")
+        page = await here.ask("GET", f"/rail/pay/{name}.1", token=token)
+        assert page.status == 200 and "nothing to pay" in page.body and page.body.count(" disabled") == 2
+
+    ride_along(story)
+
+
 def test_a_search_finds_journeys_with_a_change_where_none_is_direct() -> None:
     async def story(here: Railway) -> None:
         said = await here.ask("GET", f"/search?from=A&to=G&date={DAY}")
