@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar, cast
 
 from msgspec.structs import replace
@@ -16,13 +17,12 @@ from shike.errors import BadInput, BadTime, Conflict, GraphError, MissingParent
 from shike.ids.runs import BUCKET_BITS
 from shike.lazy import Lazy
 from shike.model import Gang, OnParent, Shard, State, Ties
-from shike.shards import as_member, band_together, refuse_mixed
-from shike.shards import at_home as _at_home
+from shike.shards import as_member, at_home, band_together, check_fan_in, check_task, cut, refuse_mixed
 from shike.store.children import gate_of
 from shike.store.guards import Absent, Entry, Insert
 from shike.store.verbs import Answer, Move
 from shike.task import member
-from shike.track.grain import Part, sizes
+from shike.track.grain import Part
 from shike.track.graph import Edge, ordered, ties_of
 from shike.track.handover import Promised, promised_in, written
 from shike.trigger.duration import parse_duration
@@ -158,7 +158,7 @@ class Graph:
         on as `[part.result for part in parts]`. `measured` tells how long they took, `shike.track.grain.adapted` what
         grain to take next time. Raises `BadInput` for a grain that is none, `TooLarge` for too many parts.
         """
-        return self._parts(task, items, sizes(len(items), grain, workers=workers), on_parent, at_home=False)
+        return self._add_parts(cut(task, items, grain, workers), on_parent)
 
     def shards(
         self,
@@ -173,26 +173,28 @@ class Graph:
         workers that are there, divided anew when one comes or goes, and those of a dead one fail over. A part is one
         run, so no item is in two hands at once: a late report of a part that was moved on is refused by its token.
         """
-        return self._parts(task, items, sizes(len(items), grain, workers=workers), on_parent, at_home=True)
+        parts = [(at_home(call, shard), shard, size) for call, shard, size in cut(task, items, grain, workers)]
+        return self._add_parts(parts, on_parent)
 
-    def _parts(
-        self,
-        task: Task[[list[T]], R],
-        items: Sequence[T],
-        counts: Sequence[int],
-        on_parent: OnParent | str,
-        *,
-        at_home: bool,
-    ) -> list[Node[R]]:
-        nodes, start = list[Node[R]](), 0
-        for index, size in enumerate(counts):
-            shard, call = Shard(index, len(counts)), task.bind(list(items[start : start + size]))
-            node = self.add(_at_home(call, shard) if at_home else call, on_parent=on_parent)
-            node.shard = shard
-            nodes.append(node)
-            start += size
-            self._items[node.number] = size
+    def _add_parts(self, parts: Sequence[tuple[Call[R], Shard, int]], on_parent: OnParent | str) -> list[Node[R]]:
+        nodes = list[Node[R]]()
+        with self._all_or_none():
+            for call, shard, size in parts:
+                node = self.add(call, on_parent=on_parent)
+                node.shard, self._items[node.number] = shard, size
+                nodes.append(node)
         return nodes
+
+    @contextmanager
+    def _all_or_none(self) -> Iterator[None]:
+        """What is added within goes again where one of it is refused: whoever tries again adds nothing twice."""
+        count = len(self.nodes)
+        try:
+            yield
+        except BaseException:
+            del self.nodes[count:]
+            self._items = {number: size for number, size in self._items.items() if number < count}
+            raise
 
     def map_reduce(
         self,
@@ -212,13 +214,14 @@ class Graph:
         `fan_in`: no reducer takes more than so many results; then it is called on what it made itself, level by level,
         and has to take that. 0: one takes all.
         """
-        if fan_in and fan_in < 2:
-            raise BadInput(f"fan_in={fan_in}: 0 for one reducer, or at least 2")
-        level: list[Node[Any]] = [*self.split(mapper, items, grain=grain, workers=workers, on_parent=on_parent)]
-        while fan_in and len(level) > fan_in:
-            groups = [level[start : start + fan_in] for start in range(0, len(level), fan_in)]
-            level = [self.add(reducer.bind([one.result for one in group]), on_parent=on_parent) for group in groups]
-        return self.add(reducer.bind([one.result for one in level]), on_parent=on_parent)
+        check_fan_in(fan_in)
+        check_task(reducer)
+        with self._all_or_none():
+            level: list[Node[Any]] = [*self.split(mapper, items, grain=grain, workers=workers, on_parent=on_parent)]
+            while fan_in and len(level) > fan_in:
+                groups = [level[start : start + fan_in] for start in range(0, len(level), fan_in)]
+                level = [self.add(reducer.bind([one.result for one in group]), on_parent=on_parent) for group in groups]
+            return self.add(reducer.bind([one.result for one in level]), on_parent=on_parent)
 
     def gang(self, *nodes: Node[Any], timeout: Duration = 30.0, least: int | None = None) -> None:
         """These runs begin together or not at all: each takes a slot and waits, until `least` of them (all, where it is

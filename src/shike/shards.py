@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from shike.background import in_loop
 from shike.bounds import BROADCAST_WORKERS_MAX, GANG_RUNS_MAX, GANG_SECONDS_MAX
-from shike.call import Call, Duration, Handle, Handles
+from shike.call import Call, Duration, Handle, Handles, Task
 from shike.client import Client
 from shike.clock import MICROS
 from shike.counted import counted
@@ -25,10 +25,12 @@ from shike.scheduler.workers import Fleet
 from shike.store.base import Store
 from shike.store.guards import Entry
 from shike.task import member
+from shike.track.grain import sizes
 from shike.track.parts import as_part
 from shike.trigger.duration import parse_duration
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def broadcast(client: Client, call: Call[R], on_gone: OnGone | str) -> Handles[R]:
@@ -80,6 +82,35 @@ async def there(client: Client, store: Store, call: Call[Any]) -> list[Candidate
     return candidates(Snapshot(id="", at=0, workers=workers), route, definition.name, queue)
 
 
+def cut(
+    task: Task[[list[T]], R], items: Sequence[T], grain: int, workers: int
+) -> list[tuple[Call[R], Shard, int]]:
+    """A call for each part of the items, with its place and how many it has. Raises `BadInput`, `BadArguments` for items
+    that the task does not take, and `TooLarge` for too many parts, or one whose items are too long."""
+    check_task(task)
+    if isinstance(items, str | bytes | bytearray | Mapping) or not isinstance(items, Sequence):
+        raise BadInput(
+            f"items={items!r:.60}: a list, or another sequence that can be cut; of anything else make one: list(…)"
+        )
+    counts, parts, start = sizes(len(items), grain, workers=workers), list[tuple[Call[R], Shard, int]](), 0
+    for index, size in enumerate(counts):
+        parts.append((task.bind(list(items[start : start + size])), Shard(index, len(counts)), size))
+        start += size
+    return parts
+
+
+def check_task(task: Any) -> None:
+    """Raises `BadInput` for what is none."""
+    if not isinstance(task, Task):
+        raise BadInput(f"{task!r:.60} is no task: give the function that @app.task made one, as graph.split(count, …)")
+
+
+def check_fan_in(fan_in: int) -> None:
+    """Raises `BadInput` for what is no number of results."""
+    if isinstance(fan_in, bool) or not isinstance(fan_in, int) or fan_in < 0 or fan_in == 1:
+        raise BadInput(f"fan_in={fan_in!r:.60}: 0 for one reducer, or at least 2")
+
+
 def at_home(call: Call[R], shard: Shard) -> Call[R]:
     """The same call, whose run goes to the worker that this part is at home with, as long as that is there."""
     route = replace(routed(call.definition, call.how) or Route(), by="even", key=f"{shard.index}/{shard.total}")
@@ -102,10 +133,14 @@ def band_together(nodes: Sequence[Member], timeout: Duration, least: int | None)
     """Make a gang of these; see `Graph.gang`."""
     seconds = parse_duration(timeout) / MICROS
     least = len(nodes) if least is None else least
+    if isinstance(least, bool) or not isinstance(least, int):
+        raise BadInput(f"least={least!r}: a whole number of runs, or None for all of them")
     if not nodes or not 1 <= least <= len(nodes) or any(node.gang for node in nodes):
         raise BadInput(
             f"a gang of {counted(len(nodes), 'run')}, at least {least}: each in one gang, and 1 to all of them"
         )
+    if len({node.number for node in nodes}) < len(nodes):
+        raise BadInput("a run stands in this gang twice, and has one slot: it would wait for itself for ever")
     if len(nodes) > GANG_RUNS_MAX:
         raise TooLarge(f"a gang may have {GANG_RUNS_MAX} runs", size=len(nodes), limit=GANG_RUNS_MAX)
     if not 0 < seconds <= GANG_SECONDS_MAX:

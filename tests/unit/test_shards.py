@@ -44,6 +44,10 @@ async def one(number: int = 0) -> int:
     return number
 
 
+@app.task
+async def nothing() -> None: ...
+
+
 @app.task(limits=[Concurrency(2)])
 async def limited() -> None: ...
 
@@ -192,3 +196,60 @@ def test_what_is_no_gang_is_refused() -> None:
     asked.gang(asked.add(one.bind(), approval="1d"))
     with pytest.raises(GraphError, match="no approval"):
         asked.submit()
+
+
+def test_a_run_that_stands_in_a_gang_twice_would_wait_for_itself() -> None:
+    graph = app.graph()
+    first = graph.add(one.bind())
+    with pytest.raises(BadInput, match="twice"):
+        graph.gang(first, first)
+    for least in (True, 1.5, "2", []):
+        with pytest.raises(BadInput, match="least"):
+            graph.gang(first, graph.add(one.bind()), least=least)  # type: ignore[arg-type]
+    assert first.gang is None
+
+
+WRONG_PARTS: list[dict[str, Any]] = [
+    *[{"grain": grain} for grain in (0, -1, 2.5, "3", None, True, float("nan"), float("inf"), 10**30)],
+    *[{"workers": workers} for workers in (0, -1, 2.5, "3", None, True, float("nan"))],
+    *[{"items": items} for items in (None, 5, "abc", b"abc", {"a": 1}, {"a"}, iter(["a"]), (word for word in "abc"))],
+    *[{"task": task} for task in (None, "lengths", len, lengths.bind(["a"]))],
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG_PARTS, ids=str)
+def test_what_cannot_be_cut_is_refused_and_says_why(wrong: dict[str, Any]) -> None:
+    given = {"task": lengths, "items": ["a"] * 10} | wrong
+    graph = app.graph()
+    task, items = given.pop("task"), given.pop("items")
+    for cut in (graph.split, graph.shards):
+        with pytest.raises(BadInput, match=next(iter(wrong))):
+            cut(task, items, **given)
+    with pytest.raises(BadInput):
+        graph.map_reduce(task, items, add, **given)
+    assert not graph.nodes
+
+
+@pytest.mark.parametrize("fan_in", [1, -1, 2.5, "2", None, True, float("nan")])
+def test_a_fan_in_is_a_number_of_results(fan_in: Any) -> None:
+    with pytest.raises(BadInput, match="fan_in"):
+        app.graph().map_reduce(lengths, ["a"], add, fan_in=fan_in)
+
+
+def test_of_work_that_is_refused_in_the_middle_nothing_is_added(time: Harness) -> None:
+    """Whoever takes a smaller grain then does no item twice."""
+    graph = app.graph()
+    words = [*["a"] * 20, *["x" * 10_000] * 10]
+    for cut in (graph.split, graph.shards):
+        with pytest.raises(TooLarge):
+            cut(lengths, words, grain=10)
+    with pytest.raises(TooLarge):
+        graph.map_reduce(lengths, words, add, grain=10)
+    for reducer in (nothing, None, len):
+        with pytest.raises(BadInput):
+            graph.map_reduce(lengths, words, reducer, grain=1)  # type: ignore[arg-type]
+    assert not graph.nodes
+    total = graph.map_reduce(lengths, words, add, grain=5)
+    graph.submit()
+    time.run_due()
+    assert total.handle.result() == 100_020 and len(graph.measured()) == 6

@@ -72,6 +72,9 @@ def sizes(items: int, grain: int = GRAIN_ITEMS, *, workers: int = 1) -> list[int
 
     Raises `BadInput` for a grain that is none, `TooLarge` where there would be more parts than a graph has room for.
     """
+    for what, number in (("grain", grain), ("workers", workers)):
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise BadInput(f"{what}={number!r:.60}: a whole number")
     if items < 0 or not 1 <= grain <= GRAIN_ITEMS_MAX or workers < 1:
         raise BadInput(f"{items} items in parts of {grain} for {workers} workers: a grain is 1 to {GRAIN_ITEMS_MAX:,}")
     count = min(max(math.ceil(items / grain), workers), items)
