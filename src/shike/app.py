@@ -323,9 +323,12 @@ class Shike:
         return lambda function: self.on(event, function)
 
     def export(self, exporter: Exporter) -> None:
-        """Have traces and metrics of this app go to an exporter (`shike.export`), from the next start on."""
-        self.exporters.append(exporter)
+        """Have traces and metrics of this app go to an exporter (`shike.export`), from the next start on. Raises
+        `BadInput` for what is none."""
+        if isinstance(exporter, type) or not callable(getattr(exporter, "attach", None)):
+            raise BadInput(f"{exporter!r:.60} is no exporter: make one, as shike.export.make('otel')")
         exporter.attach(self.client)
+        self.exporters.append(exporter)
 
     def alarm(self, rule: Alarming, *channels: Any, **pace: Duration) -> None:
         """Have this app's schedulers watch for something, and tell these channels (`shike.connect.alarms` has both).

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from msgspec import Struct
 from msgspec.structs import replace
 
-from shike.bounds import ACK_DELAY_SECONDS, LEASE_SECONDS, STOP_GRACE_SECONDS
+from shike.bounds import ACK_DELAY_SECONDS, LEASE_SECONDS, LISTENER_SECONDS, STOP_GRACE_SECONDS
 from shike.clock import WALL_MIN
 from shike.errors import BadSetting, StoreError
 from shike.events import (
@@ -190,7 +190,10 @@ class Engine:
     async def _last_words(self) -> None:
         for watcher in self._watchers:
             try:
-                await watcher.rest()
+                async with asyncio.timeout(LISTENER_SECONDS):
+                    await watcher.rest()
+            except TimeoutError:
+                log.error("an exporter was not done within %g s of its end, and is left", LISTENER_SECONDS)
             except Exception:
                 log.exception("an exporter failed at its end")
         await self._events.rest()

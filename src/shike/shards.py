@@ -82,11 +82,9 @@ async def there(client: Client, store: Store, call: Call[Any]) -> list[Candidate
     return candidates(Snapshot(id="", at=0, workers=workers), route, definition.name, queue)
 
 
-def cut(
-    task: Task[[list[T]], R], items: Sequence[T], grain: int, workers: int
-) -> list[tuple[Call[R], Shard, int]]:
-    """A call for each part of the items, with its place and how many it has. Raises `BadInput`, `BadArguments` for items
-    that the task does not take, and `TooLarge` for too many parts, or one whose items are too long."""
+def cut(task: Task[[list[T]], R], items: Sequence[T], grain: int, workers: int) -> list[tuple[Call[R], Shard, int]]:
+    """A call for each part of the items, with its place and how many it has. Raises `BadInput`, `BadArguments` for
+    items that the task does not take, and `TooLarge` for too many parts, or one whose items are too long."""
     check_task(task)
     if isinstance(items, str | bytes | bytearray | Mapping) or not isinstance(items, Sequence):
         raise BadInput(

@@ -24,8 +24,8 @@ def check(name: str) -> str:
     """The name of a route; raises `UnknownRoute`, which names near ones."""
     if name not in names():
         near = get_close_matches(str(name), names(), n=1)
-        meant = f"; did you mean {near[0]}?" if near else ""
-        raise UnknownRoute(f"there is no route {name!r}{meant} There are: {', '.join(names())}", name=str(name))
+        meant = f"did you mean {near[0]}? There are" if near else "there are"
+        raise UnknownRoute(f"there is no route {name!r:.60}; {meant}: {', '.join(names())}", name=str(name))
     return name
 
 

@@ -9,6 +9,7 @@ from shike.bounds import KEY_CHARS_MAX, TAGS_MAX
 from shike.errors import BadInput
 from shike.model import OnGone, Route
 from shike.route.bounds import SLOTS_MAX, TAG_CHARS_MAX
+from shike.task import is_text
 
 ANY: Final = "any"  # no route: the shared lane, from which whoever is free claims
 WEIGHT_MIN: Final = 0.01
@@ -52,7 +53,7 @@ def route_of(route: Any) -> Route | None:
     if isinstance(route.slots, bool) or not isinstance(route.slots, int) or not 1 <= route.slots <= SLOTS_MAX:
         raise BadInput(f"slots={route.slots!r}: a whole number from 1 to {SLOTS_MAX}")
     for word in (route.key, route.affinity, route.session):
-        if not isinstance(word, str) or len(word) > KEY_CHARS_MAX:
+        if not isinstance(word, str) or len(word) > KEY_CHARS_MAX or not is_text(word):
             raise BadInput(f"a route's key, affinity and session are texts of at most {KEY_CHARS_MAX} signs")
     if not isinstance(route.on_gone, OnGone):
         raise BadInput(f"on_gone={route.on_gone!r}: one of {', '.join(OnGone)}, as shike.model.OnGone has them")

@@ -74,15 +74,19 @@ def traced(function: Callable[..., Any] | None = None, /, *, name: str = "") -> 
     Sync functions and `async def`. A generator's step would end before its work begins: those are refused with
     `TypeError`; put a `step` into them.
     """
+    if not isinstance(name, str):
+        raise BadInput(f"@traced(name={name!r:.60}): its name is a text")
     if function is None:
         return functools.partial(_traced, name=name)
     return _traced(function, name=name)
 
 
 def _traced(function: Callable[..., Any], *, name: str) -> Callable[..., Any]:
+    if not callable(function) or inspect.isclass(function):
+        raise BadInput(f"@traced is for functions and methods, and {function!r:.60} is none")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(f"{function.__qualname__} is a generator: write `with step(…):` around its work instead")
-    called = name or function.__qualname__.rpartition(".<locals>.")[2]
+    called = name or getattr(function, "__qualname__", type(function).__qualname__).rpartition(".<locals>.")[2]
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)

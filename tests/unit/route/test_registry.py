@@ -10,7 +10,9 @@ from random import Random
 import pytest
 
 from shike.errors import BadInput, UnknownRoute
+from shike.model import Route
 from shike.route import registry, strategies
+from shike.route.tags import route_of
 
 
 @pytest.fixture
@@ -44,3 +46,11 @@ def test_an_unknown_name_says_what_was_meant_and_what_there_is() -> None:
     assert isinstance(told.value, BadInput)
     with pytest.raises(UnknownRoute):
         registry.make("any", Random(0).random)
+    with pytest.raises(UnknownRoute, match="no route 'x'; there are: any, "):
+        registry.check("x")
+
+
+def test_words_of_a_route_are_texts_that_can_be_stored() -> None:
+    for wrong in ({"key": "\ud800"}, {"affinity": "x" * 401}, {"session": 7}):
+        with pytest.raises(BadInput, match="texts of at most 400"):
+            route_of(Route(by="consistent_hash", **wrong))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import AsyncIterator, Iterator
 
@@ -168,3 +169,16 @@ def test_names_that_cannot_be_stored_are_told_and_others_refused(context: Contex
     assert [one.name for one in steps(context)] == ["half a sign ?", "查票"]
     with pytest.raises(BadInput, match="its name is a text"):
         step(7)  # type: ignore[arg-type]
+
+
+def test_what_is_no_function_cannot_be_traced_and_what_is_like_one_can(context: Context) -> None:
+    class Parcel:
+        """A class is no function: wrapped, it could not be inherited from."""
+
+    for function in (3, "name", Parcel):
+        with pytest.raises(BadInput, match="for functions"):
+            traced(function)  # type: ignore[call-overload]
+    with pytest.raises(BadInput, match="its name is a text"):
+        traced(name=7)  # type: ignore[call-overload]
+    assert traced(functools.partial(int, "8"))() == 8
+    assert [one.name for one in steps(context)] == ["partial"]
