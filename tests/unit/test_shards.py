@@ -12,6 +12,7 @@ from shike import Concurrency, Shike, current
 from shike.bounds import GANG_RUNS_MAX
 from shike.errors import BadInput, BadTime, GraphError, MissingParent, NoWorker, TooLarge
 from shike.model import Route
+from shike.operate import traces
 from shike.testing import harness
 from shike.testing.harness import Harness
 from shike.track.settle import options_of
@@ -169,6 +170,23 @@ def test_a_gang_that_can_never_be_whole_does_not_begin_and_other_work_goes_on(ti
     time.advance("1m")
     assert other.result() == 1000
     assert seen == [1000]
+    assert graph.cancel() == 101
+
+
+def test_the_trace_of_a_gang_that_waits_names_it(time: Harness) -> None:
+    graph = app.graph()
+    crowd = [graph.add(one.bind(number)) for number in range(101)]  # one more than there are slots
+    graph.gang(*crowd, timeout="5s")
+    graph.submit()
+
+    def told(node: Any) -> str:
+        return time.run(traces.of_run(time.store, int(node.handle.id))).bars[-1].words
+
+    time.advance("2s")
+    assert told(crowd[0]) == "it has a slot, and its gang has not all 101 that it needs"
+    assert told(crowd[100]) == "its gang has not the 101 slots that it needs"
+    time.advance("4s")
+    assert "its gang did not get the 101 slots that it needs, and tries again in" in told(crowd[0])
     assert graph.cancel() == 101
 
 

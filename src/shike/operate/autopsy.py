@@ -19,7 +19,19 @@ from shike.clock import to_datetime
 from shike.lanes import is_hall, queue_of
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Session, SessionState, State
 from shike.operate.sayings import sentence
-from shike.operate.waterfall import Bar, Evidence, Kind, Point, Status, bars, points, promoted_at, route_of, seconds
+from shike.operate.waterfall import (
+    Bar,
+    Evidence,
+    Kind,
+    Point,
+    Status,
+    bars,
+    gang_of,
+    points,
+    promoted_at,
+    route_of,
+    seconds,
+)
 from shike.store.past import Pause
 from shike.worker.serving import unpack
 
@@ -40,6 +52,7 @@ class Cause(StrEnum):
     GATE = "gate"  # overlap: runs before it were not over
     PARENTS = "parents"  # runs that it depends on were not over
     APPROVAL = "approval"  # a person had not said yes
+    GANG = "gang"  # the runs that it begins with had not slots enough
     MOVED = "moved"  # somebody put it off
     BACKOFF = "backoff"  # it rested between two attempts
     SNOOZED = "snoozed"  # its handler asked to be called again later
@@ -107,10 +120,12 @@ def _waits(seen: Evidence, zone: tzinfo | None) -> Iterator[Bar]:
         claimed = min(attempt.claimed_at, attempt.started_at or attempt.ended_at)
         yield from _until_claimed(seen, before, attempt, since, claimed, zone)
         if attempt.started_at - claimed > SHORT_MICROS:
-            yield _wait(
-                claimed, attempt.started_at, Cause.CLAIMED, "claimed", attempt.number,
-                worker=attempt.worker or "unknown", took=seconds(attempt.started_at - claimed),
-            )  # fmt: skip
+            about: dict[str, str | int] = {"worker": attempt.worker or "unknown"}
+            about["took"] = seconds(attempt.started_at - claimed)
+            if gang := gang_of(run):
+                about["least"] = gang.least
+            cause, saying = (Cause.GANG, "gang_slot") if gang else (Cause.CLAIMED, "claimed")
+            yield _wait(claimed, attempt.started_at, cause, saying, attempt.number, **about)
         if not attempt.started_at:  # nothing was heard of it
             yield _wait(
                 claimed, attempt.ended_at, Cause.LOST, "lost", attempt.number,
@@ -151,6 +166,8 @@ def _until_claimed(
         yield _wait(asked, claimed, Cause.STORE, "store", number, took=seconds(attempt.asked_micros))
     elif claimed - since < SHORT_MICROS:
         yield _wait(since, claimed, Cause.PICKED_UP, "picked_up", number, took=seconds(claimed - since))
+    elif before is None and (gang := gang_of(seen.known.run)):
+        yield _wait(since, claimed, Cause.GANG, "gang", number, least=gang.least, until=clock(claimed, zone))
     elif before is None and (gate := seen.known.run.gate) and seen.known.run.ties is None:
         yield _wait(since, claimed, Cause.GATE, "permit", number, gate=gate)
     else:
@@ -236,6 +253,10 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo 
     if isinstance(known, Ended) or known.state in TERMINAL or now <= since:
         return
     number = before.number + 1 if before is not None else 1
+    gang = gang_of(known.run) if before is None else None
+    if gang and known.state is State.RUNNING and seen.gathers:
+        yield _wait(since, now, Cause.GANG, "gang_slot_now", number, Status.OPEN, least=gang.least)
+        return
     if known.state is State.RUNNING:
         yield Bar(
             kind=Kind.RUN, label=f"attempt {number}", start=since, end=now, status=Status.OPEN, attempt=number,
@@ -250,6 +271,10 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo 
         rest = min(known.run_at, now)
         yield from _rest(before, since, rest, number)
         since = rest
+    if known.run_at > now and gang and now > since:
+        left = seconds(known.run_at - now)
+        yield _wait(since, now, Cause.GANG, "gang_rests", number, Status.OPEN, least=gang.least, left=left)
+        return
     if known.run_at > now:
         if now > since:
             yield _wait(since, now, Cause.AHEAD, "ahead", number, Status.OPEN, left=seconds(known.run_at - now))
@@ -263,6 +288,8 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo 
         yield _wait(since, now, Cause.PAUSED, saying, number, Status.OPEN, **about)
     elif not any(_lives(one, now) for one in _serving(seen.sessions, queue)):
         yield _wait(since, now, Cause.NO_WORKER, "no_worker_now", number, Status.OPEN, queue=queue)
+    elif gang:
+        yield _wait(since, now, Cause.GANG, "gang_now", number, Status.OPEN, least=gang.least)
     elif (last := _decision(seen, now)) is not None:
         yield _wait(since, now, Cause.LANE, "lane_now", number, Status.OPEN, worker=last.worker)
     else:

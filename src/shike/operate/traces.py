@@ -15,12 +15,13 @@ from shike.model import NEVER, Attempt, Ended, Live, State
 from shike.operate.autopsy import Trace, trace
 from shike.operate.facts import Line, instant, lines_of, readable
 from shike.operate.runs import find
-from shike.operate.waterfall import Before, Evidence
+from shike.operate.waterfall import Before, Evidence, gang_of
 from shike.secret import redacted
 from shike.store import past
 from shike.store.base import QUEUE_SWITCH, RunFilter, Store
 from shike.store.children import parents
 from shike.store.pauses import PAUSE, TASK
+from shike.track import gang as gangs
 from shike.track.failures import failure_of_text
 
 BEFORE_LOOKED_AT = 5  # runs of the same schedule that may have held a gate
@@ -41,7 +42,16 @@ async def evidence(store: Store, run_id: int) -> Evidence:
         task_pauses=await past.listed(store, f"{PAUSE}{TASK}{run.task}"),
         before=await _before(store, known) if run.gate and run.schedule else (),
         parents_ended_at=await _parents_ended_at(store, known),
+        gathers=await _gathers(store, known),
     )
+
+
+async def _gathers(store: Store, known: Live | Ended) -> bool:
+    gang = gang_of(known.run) if isinstance(known, Live) else None
+    if gang is None:
+        return False
+    key = gangs.key_of(gang)
+    return not any(gangs.decoded(row.value).go for row in await store.controls(key) if row.key == key)
 
 
 async def of_run(store: Store, run_id: int, zone: tzinfo | None = UTC) -> Trace:

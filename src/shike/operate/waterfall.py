@@ -15,7 +15,7 @@ from msgspec import Struct
 from shike.attempts import OUTSIDE, UserStep
 from shike.clock import MICROS
 from shike.lanes import is_hall
-from shike.model import NEVER, Attempt, Ended, Live, Run, Session, State
+from shike.model import NEVER, Attempt, Ended, Gang, Live, Run, Session, State
 from shike.store.past import Pause
 from shike.track.settle import options_of
 
@@ -47,6 +47,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
     task_pauses: Sequence[Pause] = ()  # of its task
     before: Sequence[Before] = ()  # of its schedule, where it waits at a gate
     parents_ended_at: int = NEVER  # the last of those that it depends on
+    gathers: bool = False  # its gang has no go yet
 
 
 class Point(Struct, frozen=True, kw_only=True):
@@ -160,6 +161,14 @@ def promoted_at(seen: Evidence) -> int:
     started = seen.attempts[0].claimed_at if seen.attempts else seen.now
     ends = [one.ended_at for one in seen.before if NEVER < one.ended_at <= started and one.ended_at > run.due_at]
     return max(ends, default=NEVER)
+
+
+def gang_of(run: Run) -> Gang | None:
+    """The gang that a run begins with, if it has one."""
+    try:
+        return options_of(run.options).gang if run.options else None
+    except ValueError:  # a newer program's
+        return None
 
 
 def route_of(run: Run) -> str:

@@ -62,11 +62,21 @@ class Gathering:
         self._items, self._runs, self._answers = [], [], []
         if items:
             context = copy_context()
+            context.run(running.set, runs[0])
             context.run(together.set, tuple(runs))
+            _hear_together(runs)
             work = _work(self._handler, items, answers)
             task = asyncio.get_running_loop().create_task(work, name="shike:batch", context=context)
             for answer in answers:  # whoever waits for an answer keeps the task that makes it
                 answer.add_done_callback(partial(_given_up, task, answers))
+
+
+def _hear_together(runs: Sequence[Context]) -> None:
+    """What the handler logs, and its steps, are of each of its runs: whichever fails has to tell of it."""
+    notes = runs[0].notes()
+    if notes is not None:
+        for one in runs[1:]:
+            one.hear(notes)
 
 
 def _given_up(task: asyncio.Task[None], answers: Sequence[asyncio.Future[Any]], _: asyncio.Future[Any]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shike.attempts import UserStep
-from shike.model import Attempt, Ended, Live, Options, Route, Run, Session, SessionState, State, Ties
+from shike.model import Attempt, Ended, Gang, Live, Options, Route, Run, Session, SessionState, State, Ties
 from shike.operate.autopsy import Cause, Trace, because, clock, trace
 from shike.operate.sayings import sentence
 from shike.operate.waterfall import Before, Evidence, Kind, Status, seconds
@@ -228,3 +228,33 @@ def test_lengths_are_words() -> None:
     assert [seconds(n) for n in (400, 80_000, 1_900_000, 270 * S, 7_560 * S, 90 * 3600 * S)] == [
         "0.4 ms", "80 ms", "1.9 s", "4.5 min", "2.1 h", "3.8 d",
     ]  # fmt: skip
+
+
+GANG_RUN = replace(RUN, ties=Ties(256, 8), options=msgspec.json.encode(Options(gang=Gang("256.0", 8, 8, 30.0))))
+
+
+def test_a_member_of_a_gang_waits_for_slots_and_says_so() -> None:
+    told = story(attempt(DUE + 12 * S, started_at=DUE + 12 * S + S // 5), known=ended(GANG_RUN, DUE + 13 * S))
+    assert told.why == "12.2 s late: its gang had not the 8 slots that it needs until 10:00:12.0"
+    assert causes(told) == [(Cause.GANG, 120), (Cause.GANG, 2)]
+    assert told.bars[1].words == "it kept a slot of worker a for 200 ms, until its gang had all 8 that it needs"
+
+
+@pytest.mark.parametrize(
+    ("state", "run_at", "gathers", "words"),
+    [
+        (State.RUNNING, DUE, True, "it has a slot, and its gang has not all 8 that it needs"),
+        (
+            State.SCHEDULED,
+            DUE + 102 * S,
+            True,
+            "its gang did not get the 8 slots that it needs, and tries again in 2.0 s",
+        ),
+        (State.SCHEDULED, DUE, True, "its gang has not the 8 slots that it needs"),
+        (State.RUNNING, DUE, False, "under way"),
+    ],
+)
+def test_a_member_that_waits_now_says_for_what(state: State, run_at: int, gathers: bool, words: str) -> None:
+    known = Live(GANG_RUN, state, run_at, 3)
+    told = story(known=known, gathers=gathers, sessions=[session("worker", DUE - S)])
+    assert [bar.words for bar in told.bars] == [words]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from shike import Retry, Shike, Snooze, current, currents
+from shike import Retry, Shike, Snooze, current, currents, step
 from shike.bounds import BATCH_RUNS_MAX
 from shike.errors import BadArguments, BadInput, RunFailed
 from shike.model import State
+from shike.operate import traces
 from shike.testing import harness
 from shike.testing.harness import Harness
 from tests.unit.worker.world import World, run
@@ -49,6 +51,13 @@ async def fussy(numbers: list[int]) -> list[int]:
             case _:
                 answers.append(number)
     return answers
+
+
+@app.task(batch=3, retry=1)
+async def clumsy(numbers: list[int]) -> None:
+    logging.getLogger("clumsy").warning("%d at once", len(numbers))
+    with step("weigh"):
+        raise ValueError("dropped")
 
 
 @pytest.fixture
@@ -221,3 +230,13 @@ def test_handlers_that_take_no_batch_are_refused() -> None:
     for handler, words in ((blocking, "to_thread"), (two, "one parameter")):
         with pytest.raises(BadInput, match=words):
             Shike("memory://").task(batch=3)(handler)  # type: ignore[call-overload]
+
+
+def test_steps_and_log_lines_of_a_batch_are_those_of_each_of_its_runs(time: Harness) -> None:
+    handles = [clumsy.submit(number) for number in range(3)]
+    time.run_due()
+    for handle in handles:
+        run_id = int(handle.id)
+        (failure,) = time.run(traces.failures(app.client, run_id))
+        assert [line.text for line in failure.log] == ["3 at once"]
+        assert "step weigh" in [point.step for point in time.run(traces.of_run(time.store, run_id)).points]
