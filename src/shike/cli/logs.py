@@ -7,6 +7,7 @@ import sys
 
 import msgspec
 
+from shike.cli.output import plain
 from shike.clock import MICROS, to_datetime
 
 RUN_FACTS = ("run_id", "attempt", "task")  # of the handler that logs: `shike.worker.lines`
@@ -37,7 +38,7 @@ class Lines(logging.Handler):
         clock = at.astimezone().strftime("%H:%M:%S")
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         text = f"{clock} {level}{record.getMessage()}"
-        return f"{text}\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else text
+        return plain(f"{text}\n{logging.Formatter().formatException(record.exc_info)}" if record.exc_info else text)
 
 
 def start_logging(level: str, *, as_json: bool = False) -> None:

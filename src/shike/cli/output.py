@@ -6,9 +6,16 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+STEERING: Final = (
+    *(code for code in range(0x20) if chr(code) not in "\t\n"),
+    *range(0x7F, 0xA0),
+    *(0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),  # which way to write
+)
+_WRITTEN_OUT: Final = {code: ascii(chr(code))[1:-1] for code in STEERING}
 
 
 def as_json(answer: Any) -> None:
@@ -17,24 +24,30 @@ def as_json(answer: Any) -> None:
     print(msgspec.json.format(text, indent=2) if sys.stdout.isatty() else text)
 
 
+def plain(text: str) -> str:
+    """The text with the signs written out that would steer a terminal (colours, cursor, the way of writing): what a
+    run was given, and what it said, may be anybody's."""
+    return text.translate(_WRITTEN_OUT)
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str = "nothing") -> None:
     """Columns side by side; nothing is cut off, so that what is copied is whole."""
     if not rows:
         print(empty)
         return
     cells = [[_text(cell) for cell in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(headings, *cells, strict=True)]
-    _line([_bold(heading) for heading in headings], [_width(heading) for heading in headings], widths)
+    widths = [max(map(width, column)) for column in zip(headings, *cells, strict=True)]
+    _line([_bold(heading) for heading in headings], [width(heading) for heading in headings], widths)
     for row in cells:
-        _line(row, [_width(cell) for cell in row], widths)
+        _line(row, [width(cell) for cell in row], widths)
 
 
 def facts(pairs: Sequence[tuple[str, object]]) -> None:
     """One fact a line; what is empty is left out."""
     shown = [(name, _text(value)) for name, value in pairs if value not in (None, "", (), [])]
-    width = max((_width(name) for name, _ in shown), default=0)
+    widest = max((width(name) for name, _ in shown), default=0)
     for name, value in shown:
-        print(f"{_bold(name)}{' ' * (width - _width(name))}  {value}")
+        print(f"{_bold(name)}{' ' * (widest - width(name))}  {value}")
 
 
 def local(at: datetime | None, *, parts: bool = False) -> str:
@@ -66,7 +79,7 @@ def _text(value: object) -> str:
         return local(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return " ".join(str(value).splitlines())
+    return plain(" ".join(str(value).splitlines()))
 
 
 def _line(cells: Sequence[str], seen: Sequence[int], widths: Sequence[int]) -> None:
@@ -74,7 +87,7 @@ def _line(cells: Sequence[str], seen: Sequence[int], widths: Sequence[int]) -> N
     print("  ".join(padded).rstrip())
 
 
-def _width(text: str) -> int:
+def width(text: str) -> int:
     """Columns on the screen: Chinese signs take two."""
     return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)
 

@@ -115,7 +115,9 @@ def _tell(sentence: str, code: int, *, debug: bool = False) -> int:
         import traceback
 
         traceback.print_exc()
-    print(f"shike: {sentence}", file=sys.stderr)
+    from shike.cli.output import plain
+
+    print(f"shike: {plain(sentence)}", file=sys.stderr)
     return code
 
 

@@ -19,7 +19,7 @@ from shike.errors import BadInput
 from shike.model import State
 from shike.operate import graphs, runs, traces
 from shike.operate.autopsy import Trace
-from shike.operate.facts import RunFacts
+from shike.operate.facts import Line, RunFacts
 from shike.operate.runs import run_id_of
 from shike.store.base import RunFilter
 from shike.store.verbs import Answer
@@ -91,9 +91,9 @@ def show(run_id: str, /, *, where: Where = ANYWHERE) -> int:
         print()
         waterfall.show(trace)
         for line in run.log:
-            print(f"{output.local(line.at, parts=True)} {line.level.lower()}: {line.text}")
+            print(_words_of(line))
         if run.traceback:
-            print(f"\n{run.traceback.rstrip()}")
+            print(f"\n{output.plain(run.traceback.rstrip())}")
     return FOUND if run.state in ("DEAD", "CANCELLED", "SKIPPED") else FINE
 
 
@@ -240,10 +240,12 @@ def follow(run_id: str, /, *, where: Where = ANYWHERE) -> int:
                 output.as_json(run)
                 continue
             for line in new:
-                print(f"{output.local(line.at, parts=True)} {line.level.lower()}: {line.text}", flush=True)
+                print(
+                    f"{output.local(line.at, parts=True)} {line.level.lower()}: {output.plain(line.text)}", flush=True
+                )
             if before is None or replace(before, log=()) != replace(run, log=()):
-                words = f" {run.progress}" if run.progress is not None else ""
-                print(f"{run.state}{words}" + (f": {run.reason}" if run.reason else ""), flush=True)
+                words = f" {output.plain(str(run.progress))}" if run.progress is not None else ""
+                print(f"{run.state}{words}" + (f": {output.plain(run.reason)}" if run.reason else ""), flush=True)
         assert last is not None
         return last
 
@@ -303,3 +305,7 @@ def _state(word: str) -> State:
         return State[word.upper()]
     except KeyError:
         raise BadInput(f"{word!r} is no state; there are {', '.join(state.name.lower() for state in State)}") from None
+
+
+def _words_of(line: Line) -> str:
+    return f"{output.local(line.at, parts=True)} {line.level.lower()}: {output.plain(line.text)}"

@@ -111,7 +111,8 @@ def timeline(known: Live | Ended, attempts: Sequence[Attempt], now: int) -> list
         steps += _attempt_steps(attempt)
     if isinstance(known, Ended):
         words = f"replayed as {known.replayed_as}" if known.replayed_as else known.reason
-        steps.append((known.ended_at, known.state.name.lower(), words))
+        reported_at = max((attempt.ended_at for attempt in attempts), default=NEVER)  # by a worker's idea of the clock
+        steps.append((max(known.ended_at, reported_at), known.state.name.lower(), words))
     else:
         steps.append((now, f"{state_now(known, now).name.lower()} now", _live_words(known, now)))
     order = sorted(range(len(steps)), key=lambda place: (steps[place][0], place))

@@ -100,7 +100,9 @@ def points(seen: Evidence) -> tuple[Point, ...]:
     if (promoted := promoted_at(seen)) != NEVER:
         found.append(_point(run, 0, "promoted", promoted))
     if isinstance(seen.known, Ended):
-        found.append(_point(run, _last(seen), "acked", seen.known.ended_at, words=seen.known.state.name.lower()))
+        reported_at = max((attempt.ended_at for attempt in seen.attempts), default=NEVER)
+        acked_at = max(seen.known.ended_at, reported_at)  # two clocks wrote them
+        found.append(_point(run, _last(seen), "acked", acked_at, words=seen.known.state.name.lower()))
     ordered = sorted((one for one in found if one.at != NEVER), key=lambda one: one.at)
     return tuple(_numbered(one, place) for place, one in enumerate(ordered))
 

@@ -43,6 +43,12 @@ def child(order: int) -> str:
     with step("there"):
         check(order)
     return "paid"
+
+@app.task(name="loud", retry=1)
+async def loud(word: str) -> str:
+    log.info("he says %s", word)
+    with step(word), step("读取" * 20):
+        raise ValueError(word)
 """
 
 
@@ -158,3 +164,27 @@ def test_a_thousand_steps_are_cut_short_and_none_at_all_are_no_picture() -> None
     assert len(lines) == LINES_MAX + 2 and lines[-1] == "… and 800 more"
     none = Trace(run="1", task="t", state="SUCCESS", due_at=0, late_micros=1, why="late", points=(), bars=())
     assert len(list(draw(none, 80))) == 1
+
+
+def test_what_a_run_says_does_not_steer_the_terminal(shell: Shell, work: Path) -> None:
+    run = submitted(shell, "loud", "word=\x1b]0;mine\x07\x1b[2J\u202eevil\nline")
+    assert shell("up", "--plain", "--drain").code == 0
+    told = [shell("runs", "show", run), shell("runs", "list"), shell("dead", "list"), shell("dead", "groups")]
+    told += [shell("runs", "follow", run), shell("explain", run)]
+    for answer in told:
+        for sign in "\x1b\x07\u202e":
+            assert sign not in answer.out + answer.err
+    lines = told[0].out.splitlines()
+    assert "\\x1b[2J\\u202eevil line" in told[0].out
+    (step,) = [line for line in lines if line.startswith("    读取读取")]
+    assert step.startswith(f"    {'读取' * 6}") and "读取" * 7 not in step, "as wide as its column, on the screen"
+
+
+def test_steps_that_lie_deep_are_still_to_be_read() -> None:
+    bars = [
+        Bar(kind=Kind.STEP, label=f"s{depth}", start=0, end=9, status=Status.OK, depth=depth) for depth in range(99)
+    ]
+    trace = Trace(
+        run="1", task="t", state="SUCCESS", due_at=0, late_micros=0, why="on time", points=(), bars=tuple(bars)
+    )
+    assert all(f"s{depth} " in str(line) for depth, line in enumerate(list(draw(trace, 80))[1:]))

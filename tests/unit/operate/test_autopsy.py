@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from shike.attempts import UserStep
 from shike.model import Attempt, Ended, Gang, Live, Options, Route, Run, Session, SessionState, State, Ties
 from shike.operate.autopsy import Cause, Trace, because, clock, trace
+from shike.operate.runs import timeline
 from shike.operate.sayings import sentence
 from shike.operate.waterfall import Before, Evidence, Kind, Status, seconds
 from shike.store.past import Pause
@@ -258,3 +259,10 @@ def test_a_member_that_waits_now_says_for_what(state: State, run_at: int, gather
     known = Live(GANG_RUN, state, run_at, 3)
     told = story(known=known, gathers=gathers, sessions=[session("worker", DUE - S)])
     assert [bar.words for bar in told.bars] == [words]
+
+
+def test_a_run_ends_after_its_last_attempt_whatever_two_clocks_say() -> None:
+    one = attempt(DUE, S)
+    known = ended(at=one.ended_at - 2000)  # the worker's clock is 2 ms ahead
+    assert [point.step for point in story(one, known=known).points][-2:] == ["ended", "acked"]
+    assert [line.what for line in timeline(known, [one], DUE + 5 * S)][-2:] == ["attempt success", "success"]
