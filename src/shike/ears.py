@@ -2,7 +2,8 @@
 
 A sync listener has a thread of its own, an async one a task on the event loop that the first event found. Each hears
 its events one after the other, in order. What does not fit into its queue is dropped and counted; a call that takes
-longer than LISTENER_SECONDS is cancelled where it is async, and given up where it is not: another thread goes on.
+longer than LISTENER_SECONDS is cancelled where it is async, and given up where it is not: another thread goes on, but
+for a listener that has STUCK_MAX threads which did not come back: that one hears no more until one of them does.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from shike.bounds import LISTENER_CALLS_MAX, LISTENER_SECONDS
 
 log = logging.getLogger("shike.events")
+
+STUCK_MAX: Final = 5  # threads of one listener that do not come back: more would be a leak
 
 E = TypeVar("E")
 
@@ -79,6 +82,7 @@ class _Aside(Generic[E]):
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._began = 0.0  # when the call under way was begun; 0: none is
+        self._given_up: list[threading.Thread] = []  # … and have not come back
 
     def waiting(self) -> int:
         return self._queue.qsize()
@@ -95,7 +99,11 @@ class _Aside(Generic[E]):
         with self._lock:
             if self._thread is not None and self._thread.is_alive() and not (stuck and self._began == began):
                 return
-            if stuck:
+            if stuck and self._thread is not None:
+                self._given_up = [one for one in self._given_up if one.is_alive()]
+                if len(self._given_up) >= STUCK_MAX:
+                    return  # it would hold one thread more every few seconds, for ever
+                self._given_up.append(self._thread)
                 self._ear.failed += 1
                 log.error("listener %s does not come back after %g s; it is given up", self._ear.name, LISTENER_SECONDS)
             self._began = 0.0

@@ -110,6 +110,34 @@ def test_a_sync_listener_that_never_comes_back_is_given_up(
     free.set()
 
 
+def test_a_listener_that_never_comes_back_does_not_take_thread_after_thread(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ears, "LISTENER_SECONDS", 0.0)
+    free, here, heard = threading.Event(), set[int](), list[int]()
+
+    def stuck(number: int) -> None:
+        here.add(threading.get_ident())
+        free.wait(bounded.SECONDS)
+        heard.append(number)
+
+    ear = Ear(stuck)
+
+    def told(reached: Callable[[], bool]) -> Callable[[], bool]:
+        def look() -> bool:
+            ear.tell(len(here))
+            return reached()
+
+        return look
+
+    until(told(lambda: len(here) == ears.STUCK_MAX + 1))
+    for number in range(100):
+        ear.tell(number)
+    assert len(here) == ears.STUCK_MAX + 1 and caplog.text.count("it is given up") == ears.STUCK_MAX
+    free.set()
+    until(told(lambda: len(heard) > ears.STUCK_MAX + 1))
+
+
 def test_an_async_listener_is_cancelled_when_it_takes_too_long(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,6 +33,7 @@ from shike.lanes import queue_of
 from shike.metrics import Labels
 from shike.model import Attempt, Run, State
 from shike.store.verbs import Ack
+from shike.track.owed import owed_at
 from shike.track.settle import options_of
 from shike.worker.context import Context
 
@@ -132,7 +133,7 @@ class OpenTelemetry:
         if attempt.started_at:
             self._took.record(max(attempt.ended_at - attempt.started_at, 0) / MICROS, labels)
             if attempt.number == 1:
-                late = max(attempt.started_at - run.due_at, 0) / MICROS
+                late = max(attempt.started_at - owed_at(run, attempt), 0) / MICROS
                 self._late.record(late, {"task": labels["task"]})
         if ack.state is not State.FAILED and ack.state is not State.SCHEDULED:
             self._earlier.pop(run.id, None)

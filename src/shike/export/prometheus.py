@@ -21,6 +21,7 @@ from shike.lanes import queue_of
 from shike.metrics import MEDIA_TYPE, Histogram, Kind, Labels, histogram, label, metric, text
 from shike.model import Attempt, Run, State
 from shike.store.verbs import Ack
+from shike.track.owed import owed_at
 from shike.worker.context import Context
 
 log = logging.getLogger("shike")
@@ -82,21 +83,20 @@ class Prometheus:
         """Not asked for."""
 
     def started(self, context: Context) -> None:
-        """How late it is."""
-        run = context.run
-        if context.attempt == 1:
-            queue = label("queue", self._queues.of(queue_of(run.queue)))
-            late = max(context.started_at - run.due_at, 0) / MICROS
-            self._late.setdefault(queue, Histogram()).note(late)
+        """What is to be told is known at its end."""
 
     def ended(self, run: Run, ack: Ack) -> None:
-        """How it ended, and how long it took."""
+        """How it ended, how long it took, and how late it was."""
         task = label("task", self._tasks.of(run.task))
         self._ended[f"{task},{label('state', _state(ack))}"] += 1
         attempt = _attempt.decode(ack.trace) if ack.trace else None
         if attempt is not None and attempt.started_at:
             took = max(attempt.ended_at - attempt.started_at, 0) / MICROS
             self._took.setdefault(task, Histogram()).note(took)
+            if attempt.number == 1:
+                queue = label("queue", self._queues.of(queue_of(run.queue)))
+                late = max(attempt.started_at - owed_at(run, attempt), 0) / MICROS
+                self._late.setdefault(queue, Histogram()).note(late)
 
     async def rest(self) -> None:
         """Stop to answer."""
@@ -109,7 +109,7 @@ class Prometheus:
         ended = dict(sorted(self._ended.items()))
         lines = metric("shike_attempts_total", "Attempts that ended here.", ended, Kind.COUNTER)
         lines += histogram("shike_attempt_seconds", "How long attempts took.", self._took)
-        lines += histogram("shike_start_late_seconds", "From due to started, of first attempts.", self._late)
+        lines += histogram("shike_start_late_seconds", "From due to started, of first attempts that ended.", self._late)
         for name, value in self._figures().items():
             lines += metric(f"shike_process_{name}", WORDS.get(name, name), {"": value})
         return text(lines)

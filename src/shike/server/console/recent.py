@@ -16,6 +16,7 @@ from shike.model import TERMINAL, Ended, State
 from shike.operate.facts import last_attempt
 from shike.store.base import RunFilter, Store
 from shike.store.hints import Hint, HintKind
+from shike.track.owed import owed_at
 
 SPAN_SECONDS: Final = 900
 LOOKED_UP_MAX: Final = 100  # runs in one reading: a few milliseconds of any store
@@ -30,7 +31,7 @@ class Sample(Struct, frozen=True, gc=False):
     run_id: int
     ended_at: int
     started_at: int  # of its first attempt; 0: it never began, or that was not its last one
-    due_at: int
+    due_at: int  # … or, where it waited for parents or a person, when it was let go
     state: State
     task: str
     seconds: float  # how long the last attempt took
@@ -91,7 +92,7 @@ class Recent:
                 run_id=ended.run.id,
                 ended_at=ended.ended_at,
                 started_at=started_at if last is not None and last.number == 1 else 0,
-                due_at=ended.run.due_at,
+                due_at=owed_at(ended.run, last) if last is not None else ended.run.due_at,
                 state=ended.state,
                 task=ended.run.task,
                 seconds=(last.ended_at - started_at) / MICROS if last is not None and started_at else 0.0,
