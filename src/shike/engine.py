@@ -12,13 +12,16 @@ from msgspec.structs import replace
 
 from shike.bounds import ACK_DELAY_SECONDS, LEASE_SECONDS, LISTENER_SECONDS, STOP_GRACE_SECONDS
 from shike.clock import WALL_MIN
+from shike.counted import counted
 from shike.errors import BadSetting, StoreError
 from shike.events import (
+    BUCKETS_CHANGED,
     BY_STATE,
     RUN_ENDED,
     RUN_REFUSED,
     RUN_STARTED,
     SCHEDULE_CHANGED,
+    SCHEDULE_PLANNED,
     SCHEDULER_STARTED,
     SCHEDULER_STOPPED,
     SESSION_LOST,
@@ -42,7 +45,7 @@ from shike.session import Member
 from shike.store.base import Store
 from shike.store.codec import Codec
 from shike.store.hints import Hint, HintKind
-from shike.store.verbs import Ack, Answer, Retention
+from shike.store.verbs import Ack, Answer, Plan, Retention
 from shike.task import DEFAULT_QUEUE, Definition
 from shike.worker.claims import QueueShare
 from shike.worker.context import Context
@@ -151,6 +154,7 @@ class Engine:
                 waker=roles.waker,
                 duties=roles.duties,
             )
+            self.node.turned_over, self.node.planner.planned = self._turned_over, self._planned
         self.member.on_lost.append(lambda reason: self._events.emit(Event(event=SESSION_LOST, reason=reason)))
         self._unlisten = store.listen(self._hinted)
         for watcher in watchers:
@@ -306,6 +310,17 @@ class Engine:
     def _hinted(self, hint: Hint) -> None:
         if hint.kind is HintKind.SCHEDULE and self._events.wanted(SCHEDULE_CHANGED):
             self._events.emit(Event(event=SCHEDULE_CHANGED, name=hint.name))
+
+    def _planned(self, plan: Plan) -> None:
+        if plan.moments and self._events.wanted(SCHEDULE_PLANNED):
+            words = counted(len(plan.moments), "moment")
+            self._events.emit(Event(event=SCHEDULE_PLANNED, name=plan.schedule, reason=words))
+
+    def _turned_over(self) -> None:
+        if self.node is not None and self._events.wanted(BUCKETS_CHANGED):
+            owned = sorted((one.low, one.high) for one in self.node.buckets.owned.values())
+            words = ", ".join(f"{low}-{high}" for low, high in owned) or "none"
+            self._events.emit(Event(event=BUCKETS_CHANGED, name=self.member.name, reason=words))
 
 
 def _named_by(tasks: Mapping[str, Definition]) -> tuple[QueueShare, ...]:

@@ -31,6 +31,8 @@ SCHEDULER_STARTED: Final = "scheduler.started"
 SCHEDULER_STOPPED: Final = "scheduler.stopped"
 SESSION_LOST: Final = "session.lost"  # reason
 SCHEDULE_CHANGED: Final = "schedule.changed"  # name: made, edited, paused, resumed, deleted by anybody
+SCHEDULE_PLANNED: Final = "schedule.planned"  # name; reason: how many of its moments this node wrote down
+BUCKETS_CHANGED: Final = "buckets.changed"  # name: this node; reason: which parts of the timetable it looks after now
 
 Name = Literal[
     "run.started",
@@ -47,6 +49,8 @@ Name = Literal[
     "scheduler.stopped",
     "session.lost",
     "schedule.changed",
+    "schedule.planned",
+    "buckets.changed",
 ]
 NAMES: Final[tuple[Name, ...]] = get_args(Name)
 BY_STATE: Final[dict[str, Name]] = {

@@ -49,7 +49,7 @@ def test_a_whole_process_plans_runs_and_leaves() -> None:
         assert ran == pytest.approx([0, 10, 20, 30], abs=0.01)
         assert [one.state for one in await world.store.sessions(all=True)] == [SessionState.CLOSED]
         told = [event.event for event in heard if not event.event.startswith(("run.", "schedule."))]
-        assert told == ["scheduler.started", "worker.started", "worker.stopped", "scheduler.stopped"]
+        assert told == ["scheduler.started", "worker.started", "buckets.changed", "worker.stopped", "scheduler.stopped"]
 
     run(story)
 
@@ -131,6 +131,21 @@ def test_listeners_hear_that_the_session_was_lost_and_a_late_report_refused() ->
         told = [(event.event, event.task) for event in heard if event.event in ("run.refused", "session.lost")]
         assert told == [("run.refused", "work"), ("session.lost", "")]
         await engine.stop(0.0)
+
+    run(story)
+
+
+def test_listeners_hear_what_was_planned_and_which_buckets_are_this_nodes() -> None:
+    async def story(world: World) -> None:
+        engine, heard = engine_of(world)
+        await engine.start()
+        schedule = Schedule(name="g/n", task="t", trigger=encode(every("1h")))
+        await world.store.put_schedule(schedule, expect=None, plan_at=0)
+        await asyncio.sleep(10)
+        await engine.stop(0.0)
+        told = [(one.event, one.name, one.reason) for one in heard]
+        assert ("schedule.planned", "g/n", "1 moment") in told
+        assert [one for one in told if one[0] == "buckets.changed"] == [("buckets.changed", "e", "0-0")]
 
     run(story)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -54,6 +54,7 @@ class Node:
         clock = runtime.clock
         lateness = Lateness(clock)
         member.loads.append(lambda: msgspec.json.encode(Load(late_ms=lateness.told())))
+        self.turned_over: Callable[[], None] = lambda: None  # told that its buckets are others
         self._lateness = lateness
         self._runtime = runtime
         self._roles: list[Role] = []
@@ -119,6 +120,7 @@ class Node:
         return not is_limit_gate(gate) or self.limiter.concerns_gate(gate)
 
     def _buckets_changed(self) -> None:
+        self.turned_over()
         self._lateness.keep(set(self.buckets.owned))
         self.planner.turn_over()
         self.scanner.turn_over()

@@ -40,6 +40,7 @@ class Planner:
         self._member = member
         self._buckets = buckets
         self._lateness = lateness
+        self.planned: Callable[[Plan], None] = lambda plan: None  # told what was written
         self._wakes: dict[Range, asyncio.Event] = {}
         self._lines: dict[tuple[str, int], Line] = {}
         self._at_once = asyncio.Semaphore(SCANS_AT_ONCE)
@@ -131,7 +132,10 @@ class Planner:
         name = planned.schedule.name
         try:
             plan = await self._step(planned, bucket, now)
-            return plan is not None and await self._store.plan(plan)
+            if plan is None or not await self._store.plan(plan):
+                return False
+            self.planned(plan)
+            return True
         except StoreError:
             raise
         except IdsUsedUp:
