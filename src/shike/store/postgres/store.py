@@ -183,7 +183,6 @@ class PostgresStore(CarriedStore):
         await link.rows("wakeup_tell", [[FROM_OUTSIDE + part for part in parcels(hints)], []])
 
     async def _notify(self, payloads: list[str], own: list[int]) -> bool:
-        if self._runner is None:
-            return False
+        """Also while it closes: what a command has just done is all that others wait for."""
         async with self._pools.here().link() as link:
             return bool((await link.rows("wakeup_tell", [payloads, own]))[0][0])
