@@ -14,9 +14,10 @@ from shike.clock import MICROS, to_datetime
 from shike.errors import StoreError
 from shike.events import RUN_ENDED, Event
 from shike.model import State
-from shike.operate.facts import RunFacts, run_facts
+from shike.operate.facts import RunFacts, last_attempt, run_facts
 from shike.operate.schedules import upcoming
 from shike.store.base import Counts
+from shike.track.owed import owed_at
 
 if TYPE_CHECKING:
     from shike.app import Shike
@@ -117,8 +118,9 @@ class Status:
                 continue
             facts = run_facts(known, now)
             self._recent.append(facts if facts.reason else replace(facts, reason=reason))
-            if facts.late_seconds is not None:
-                self._late.append(facts.late_seconds)
+            first = last_attempt(known)
+            if first is not None and first.number == 1 and first.started_at:
+                self._late.append((first.started_at - owed_at(known.run, first)) / MICROS)
 
     async def _due(self, store: Store, now: int) -> list[int]:
         due = [0] * AHEAD_SECONDS

@@ -31,6 +31,7 @@ from shike.route.registry import check
 from shike.route.tags import ANY
 from shike.scheduler.router import HOUR_ROW, SNAPSHOT_ROW
 from shike.store.base import RunFilter, Store
+from shike.track.owed import owed_at
 from shike.track.settle import options_of
 
 RUNS_READ_MAX: Final = 50_000  # looked at, newest first
@@ -48,11 +49,12 @@ class Recorded(Struct, frozen=True, gc=False):
     decision: Decision
     decided_at: int
     started_at: int
+    owed_at: int  # `shike.track.owed`
     seconds: float
 
 
 class Waits(Struct, frozen=True, kw_only=True):
-    """How a stretch went, or would have gone. Waits are from the moment that a run was due."""
+    """How a stretch went, or would have gone. Waits are from the moment that a run was due, or let go."""
 
     by: str
     runs: int
@@ -97,7 +99,7 @@ def redecided(recorded: Iterable[Recorded], kept: Iterable[Snapshot], by: str) -
     other, unplaced = _placed(known, snapshots, by)
     workers = {one.session: one for snapshot in snapshots.values() for one in snapshot.workers}
     goes = {one.recorded.run.id: one.to for one in other}
-    measured = [(one.started_at - one.run.due_at) / MICROS for one in known]
+    measured = [(one.started_at - one.owed_at) / MICROS for one in known]
     return Replay(
         decisions=len(known),
         left_out=len(everything) - len(known),
@@ -162,7 +164,7 @@ def _waits(placed: Sequence[Placed], workers: Mapping[str, Candidate]) -> list[f
         start = max(one.at / MICROS, slots[0])
         first = workers.get(one.recorded.decision.to)
         heapq.heapreplace(slots, start + one.recorded.seconds * _slower(first, worker))
-        waits.append(start - one.recorded.run.due_at / MICROS)
+        waits.append(start - one.recorded.owed_at / MICROS)
     return waits
 
 
@@ -233,7 +235,7 @@ async def _of(store: Store, run: Run, route: Route, since: int) -> Recorded | No
     if first is None or decision is None or attempt is None:
         return None
     seconds = (attempt.ended_at - attempt.started_at) / MICROS
-    return Recorded(run, route, decision, first.claimed_at, attempt.started_at, seconds)
+    return Recorded(run, route, decision, first.claimed_at, attempt.started_at, owed_at(run, attempt), seconds)
 
 
 def _is_over(attempt: Attempt) -> bool:

@@ -47,7 +47,7 @@ def test_what_the_router_decided_is_decided_again_by_another_strategy_and_change
 def recorded(number: int, to: int, seconds: float, at: int = 1_000_000, kept: str = "1") -> Recorded:
     made = Run(RECORD_VERSION, number << 8, "t", due_at=at)
     decision = Decision(by="first", to=worker(to).session, snapshot=kept)
-    return Recorded(made, Route(by="first"), decision, at, at, seconds)
+    return Recorded(made, Route(by="first"), decision, at, at, made.due_at, seconds)
 
 
 def test_the_model_is_a_queue_with_a_servers_for_each_slot_and_a_slow_worker_takes_longer() -> None:
