@@ -3,8 +3,8 @@
 What submits a run gives it its context (W3C Trace Context, in the run's options), so that attempts are children of the
 span that submitted them, in whatever process they run; a run that nothing submitted (a schedule's) begins a trace. The
 attempt's span is open while its handler runs, in the handler's own context, so that spans of other libraries lie below
-it; of handlers in child processes, programs and calls only Shike's own are told. A retry links to the attempt before it
-where that ran in the same process.
+it; of handlers in child processes, programs and calls only Shike's own are told. A retry links to the attempt before
+it: where that ran in another process, by its record, which costs a look into the store.
 
 Spans and figures go wherever the app's own SDK sends them: nothing here opens a connection. Label values of metrics are
 bounded (TASKS_MAX). An attempt whose report the store refused leaves no span: it did not happen.
@@ -12,9 +12,11 @@ bounded (TASKS_MAX). An attempt whose report the store refused leaves no span: i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -27,7 +29,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from shike.attempts import OUTSIDE
 from shike.client import Client
 from shike.clock import MICROS
-from shike.errors import BadInput
+from shike.errors import BadInput, ShikeError
 from shike.how import How
 from shike.lanes import queue_of
 from shike.metrics import Labels
@@ -45,6 +47,7 @@ OPEN_MAX: Final = 20_000  # spans of attempts whose report is not back yet: more
 EARLIER_MAX: Final = 10_000  # attempts that a retry here may link to
 NANOS: Final = 1_000  # of a µs
 CARRIER: Final = "traceparent"
+PREVIOUS: Final = {"shike.link": "previous attempt"}
 
 _propagator = TraceContextTextMapPropagator()
 _attempt = msgspec.msgpack.Decoder(Attempt)
@@ -68,10 +71,13 @@ class OpenTelemetry:
         self._tasks = Labels(TASKS_MAX)
         self._spans: OrderedDict[tuple[int, int], trace.Span] = OrderedDict()  # by run and token
         self._earlier: OrderedDict[int, trace.SpanContext] = OrderedDict()  # by run: its last attempt here
+        self._looking: dict[trace.Span, asyncio.Task[None]] = {}  # for the attempt before, which ran elsewhere
+        self._client: Client | None = None
 
     def attach(self, client: Client) -> None:
         """From now on what this client submits carries the context of the span that is open then."""
         client.carried = carried
+        self._client = client
 
     async def open(self, figures: Callable[[], Mapping[str, float]]) -> None:
         """Nothing is to be opened."""
@@ -81,8 +87,9 @@ class OpenTelemetry:
         run = context.run
         parent = parent_of(run)
         links = []
-        if context.attempt > 1 and (before := self._earlier.get(run.id)) is not None:
-            links.append(Link(before, {"shike.link": "previous attempt"}))
+        before = self._earlier.get(run.id)
+        if context.attempt > 1 and before is not None:
+            links.append(Link(before, PREVIOUS))
         attributes: dict[str, Any] = {
             "messaging.system": NAME,
             "messaging.operation.type": "process",
@@ -97,6 +104,9 @@ class OpenTelemetry:
             run.task, parent, SpanKind.CONSUMER, attributes, links, start_time=context.started_at * NANOS
         )
         self._spans[run.id, context.token] = span
+        if context.attempt > 1 and before is None and self._client is not None:
+            look = self._link(self._client, run.id, context.attempt, span)
+            self._looking[span] = asyncio.get_running_loop().create_task(look, name="shike:link")
         if len(self._spans) > OPEN_MAX:
             self._spans.popitem(last=False)
         self._earlier[run.id] = span.get_span_context()
@@ -127,7 +137,12 @@ class OpenTelemetry:
             span.set_attribute("shike.state", state)
             if ack.state in (State.FAILED, State.DEAD):
                 self._tell_failure(span, attempt)
-            span.end(max(attempt.ended_at, attempt.started_at) * NANOS)
+            ends = partial(span.end, max(attempt.ended_at, attempt.started_at) * NANOS)
+            looking = self._looking.get(span)
+            if looking is None:
+                ends()
+            else:  # a span that has ended takes no link
+                looking.add_done_callback(lambda _: ends())
         labels = {"task": self._tasks.of(run.task), "state": state}
         self._attempts.add(1, labels)
         if attempt.started_at:
@@ -141,6 +156,21 @@ class OpenTelemetry:
     async def rest(self) -> None:
         """What is still open was not reported, and leaves no span; what was, the SDK's own shutdown flushes."""
         self._spans.clear()
+        if self._looking:
+            await asyncio.wait(self._looking.values())
+
+    async def _link(self, client: Client, run_id: int, number: int, span: trace.Span) -> None:
+        """Link to the attempt before, as its own record tells of its span."""
+        try:
+            attempts = await (await client.store()).attempts(run_id)
+            told = [one.traceparent for one in attempts if one.number < number and one.traceparent]
+            if told:
+                context = trace.get_current_span(_propagator.extract({CARRIER: told[-1]}, contexts.Context()))
+                span.add_link(context.get_span_context(), PREVIOUS)
+        except ShikeError as error:
+            log.info("an attempt of run %d is not linked to the one before it: %s", run_id, error)
+        finally:
+            self._looking.pop(span, None)
 
     def _tell_steps(self, span: trace.Span, attempt: Attempt) -> None:
         told: list[trace.Span] = []

@@ -111,6 +111,20 @@ def test_a_retry_links_to_the_attempt_before_it_and_failures_are_told(bench: Ben
     assert [span.status.status_code for span in bench.spans("inner")] == [StatusCode.ERROR] * 2
 
 
+def test_a_retry_elsewhere_links_to_the_attempt_before_it_by_its_record(bench: Bench) -> None:
+    (exporter,) = bench.app.exporters
+    assert isinstance(exporter, OpenTelemetry)
+    with harness(bench.app) as h:
+        h.submit(bench.later.bind(-1))
+        h.run_due()
+        assert len(bench.spans("later")) == 1
+        exporter._earlier.clear()  # as in another process, which has not seen it
+        h.advance("5s")
+    first, second = bench.spans("later")
+    assert first.context is not None and [link.context.span_id for link in second.links] == [first.context.span_id]
+    assert not exporter._looking
+
+
 def test_a_sync_handlers_thread_knows_the_span(bench: Bench) -> None:
     async def story() -> None:
         async with bench.app.running():
