@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
@@ -47,42 +47,76 @@ class Call(Struct, Generic[R], frozen=True):
 
     def entry(self, run_id: int, now: int, codec: Codec) -> Entry:
         """The run this call becomes. `now` is only used to refuse a due time that is long past."""
-        definition, how = self.definition, self.how
-        self.refuse_promised()
-        if how.at and how.at < now - MISFIRE_GRACE_SECONDS * MICROS:
-            raise BadTime(
-                f"task {definition.name!r} cannot be due at {to_datetime(how.at).isoformat()}: that is past. "
-                "submit() without a time runs it now; a schedule's past moments are run with backfill"
-            )
-        delay = how.delay_seconds if not how.at else -1.0
-        run = Run(
-            RECORD_VERSION,
-            run_id,
-            definition.name,
-            codec.encode(self.payload),
-            lane_of(definition, how),
-            how.band if how.band >= 0 else definition.band,
-            how.at,
-            key=how.key,
-            expires_at=self._expires_at(now),
-            gate=definition.gate(self.payload),
-            options=pack_options(definition, how),
-            owner=how.owner or definition.owner,
-        )
-        guards = (Absent(key=how.key, seconds=how.key_seconds),) if how.key else ()
-        return Entry(run, how.at, 0.0 if not how.at and delay < 0 else delay, guards)
+        return Mould(self.definition, self.how, now).cast(self, run_id, codec)
 
     def refuse_promised(self) -> None:
         """Raises `BadInput` for a call that takes the result of another run."""
         if self.promised is not None:
             raise BadInput(f"{self.definition.name!r} takes a run's result here: add it to that run's graph instead")
 
-    def _expires_at(self, now: int) -> int:
-        seconds = self.how.expires_seconds or self.definition.expires_seconds
-        if not seconds:
-            return NEVER
-        due_at = self.how.at or now + int(max(self.how.delay_seconds, 0.0) * MICROS)
-        return due_at + int(seconds * MICROS)
+
+class Mould:
+    """What the runs of one task have in common that are submitted in one way at one time. Raises `BadTime` for a due
+    time that is long past."""
+
+    __slots__ = ("_band", "_definition", "_delay", "_expires_at", "_guards", "_how", "_lane", "_options", "_owner")
+
+    def __init__(self, definition: Definition, how: How, now: int) -> None:
+        if how.at and how.at < now - MISFIRE_GRACE_SECONDS * MICROS:
+            raise BadTime(
+                f"task {definition.name!r} cannot be due at {to_datetime(how.at).isoformat()}: that is past. "
+                "submit() without a time runs it now; a schedule's past moments are run with backfill"
+            )
+        self._definition = definition
+        self._how = how
+        self._lane = lane_of(definition, how)
+        self._band = how.band if how.band >= 0 else definition.band
+        self._expires_at = _expires_at(definition, how, now)
+        self._options = pack_options(definition, how)
+        self._owner = how.owner or definition.owner
+        self._delay = -1.0 if how.at else max(how.delay_seconds, 0.0)
+        self._guards = (Absent(key=how.key, seconds=how.key_seconds),) if how.key else ()
+
+    def cast(self, call: Call[Any], run_id: int, codec: Codec) -> Entry:
+        """The run of one such call."""
+        call.refuse_promised()
+        definition, how, payload = self._definition, self._how, call.payload
+        run = Run(
+            RECORD_VERSION,
+            run_id,
+            definition.name,
+            codec.encode(payload),
+            self._lane,
+            self._band,
+            how.at,
+            key=how.key,
+            expires_at=self._expires_at,
+            gate="" if definition.limits is None else definition.gate(payload),
+            options=self._options,
+            owner=self._owner,
+        )
+        return Entry(run, how.at, self._delay, self._guards)
+
+
+def entries_of(calls: Sequence[Call[Any]], run_ids: Iterable[int], now: int, codec: Codec) -> list[Entry]:
+    """The runs that calls become, each as `Call.entry` would make it."""
+    moulds: dict[tuple[int, int], Mould] = {}
+    entries = []
+    for call, run_id in zip(calls, run_ids, strict=True):
+        definition, how = call.definition, call.how
+        mould = moulds.get((id(definition), id(how)))  # both live as long as their calls do
+        if mould is None:
+            mould = moulds[id(definition), id(how)] = Mould(definition, how, now)
+        entries.append(mould.cast(call, run_id, codec))
+    return entries
+
+
+def _expires_at(definition: Definition, how: How, now: int) -> int:
+    seconds = how.expires_seconds or definition.expires_seconds
+    if not seconds:
+        return NEVER
+    due_at = how.at or now + int(max(how.delay_seconds, 0.0) * MICROS)
+    return due_at + int(seconds * MICROS)
 
 
 def checked(calls: Iterable[Call[R]]) -> list[Call[R]]:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 from shike.background import Background, in_loop, running_loop
 from shike.bounds import FROZEN_SECONDS_MAX, SLEEP_SECONDS_MAX, SUBMIT_BATCH_MAX, SUBMIT_PAUSE_SECONDS, SUBMIT_TRIES
 from shike.bulk import in_steps
-from shike.call import Call, Handle, Handles, checked
+from shike.call import Call, Handle, Handles, checked, entries_of
 from shike.errors import (
     BadInput,
     IdsUsedUp,
@@ -254,18 +254,20 @@ class Client:
     async def entries(self, calls: Sequence[Call[Any]]) -> list[Entry]:
         """The runs that calls become, with ids of this process's own; nothing is stored yet."""
         store = await self._opened()
-        ids, codec, count = await self._numbers(store), self.codec, store.virtual_buckets
+        ids, count = await self._numbers(store), store.virtual_buckets
         now = self.runtime.clock.wall()
         try:
             run_ids = ids.spread(len(calls), count)
         except IdsUsedUp:  # this session has named 268 million runs: go on under a new number
             self._ids = None
             return await self.entries(calls)
-        entries = []
-        for call, run_id in zip(calls, run_ids, strict=True):
-            at_home = ids.next(virtual_bucket(call.how.key, count)) if call.how.key and count > 1 else run_id
-            entries.append(call.entry(at_home, now, codec))
-        return entries
+        if count > 1:  # what has a key lives where the key does
+            keys = [call.how.key for call in calls]
+            run_ids = [
+                ids.next(virtual_bucket(key, count)) if key else run_id
+                for key, run_id in zip(keys, run_ids, strict=True)
+            ]
+        return entries_of(calls, run_ids, now, self.codec)
 
     async def deliver(self, entries: Sequence[Entry]) -> list[Submitted]:
         """Hand entries to the store until it answers; the same ids again, so nothing is stored twice."""

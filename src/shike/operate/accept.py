@@ -84,7 +84,11 @@ class Tasks:
 
 def call_of(task: Task[..., Any], arguments: bytes, wish: Wish) -> Call[Any]:
     """The call. `arguments` is a JSON object that was read once; raises `BadInput`."""
-    definition = task.definition
+    return Call(task.definition, payload_of(task.definition, arguments), how_of(task, wish))
+
+
+def payload_of(definition: Definition, arguments: bytes) -> bytes:
+    """The arguments as the task stores them; raises `BadInput`."""
     if definition.handler is not None and arguments != EMPTY:
         arguments = definition.encode((), msgspec.json.decode(arguments))
     elif definition.handler is not None:
@@ -96,7 +100,7 @@ def call_of(task: Task[..., Any], arguments: bytes, wish: Wish) -> Call[Any]:
             size=len(arguments),
             limit=ARGS_BYTES_MAX,
         )
-    return Call(definition, arguments, how_of(task, wish))
+    return arguments
 
 
 def how_of(task: Task[..., Any], wish: Wish) -> How:

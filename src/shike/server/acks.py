@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
-
-from msgspec.structs import replace
 
 from shike.bounds import RESULT_BYTES_MAX
 from shike.clock import MICROS
@@ -18,10 +17,15 @@ from shike.store.verbs import Ack, Claimed
 from shike.track import settle
 
 
-async def ack_of(ask: Ask[Any, Any], place: int, sent: NewAck) -> Ack:
-    """The acknowledgement. Of a run that is not known to be this session's it is one that the store will refuse, or
+async def acks_of(ask: Ask[Any, Any], sent: Sequence[NewAck]) -> list[Ack]:
+    """The acknowledgements. Of a run that is not known to be this session's it is one that the store will refuse, or
     know already: the store answers, never we. Raises `BadField` for what cannot be kept."""
-    result = reading.json_value(sent.result, f"acks[{place}].result")
+    is_read = reading.flat_values([one.result for one in sent]) is not None
+    return [await _ack_of(ask, place, one, is_read) for place, one in enumerate(sent)]
+
+
+async def _ack_of(ask: Ask[Any, Any], place: int, sent: NewAck, is_read: bool) -> Ack:
+    result = bytes(sent.result) if is_read else reading.json_value(sent.result, f"acks[{place}].result")
     if len(result) > RESULT_BYTES_MAX:
         raise BadField(f"a result has up to {RESULT_BYTES_MAX:,} bytes of JSON", field=f"acks[{place}].result")
     run_id = number_of(sent.run)
@@ -36,7 +40,9 @@ async def ack_of(ask: Ask[Any, Any], place: int, sent: NewAck) -> Ack:
     ack = _meant(ask, facts, sent, result)
     if ack.result:
         ack = replace(ack, result=ask.desk.client.codec.encode(ack.result))
-    return await _with_news(ask, await _with_repeat(ask, ack, claimed), claimed)
+    if claimed.run.options:
+        ack = await _with_repeat(ask, ack, claimed)
+    return await _with_news(ask, ack, claimed)
 
 
 async def _look(ask: Ask[Any, Any], run_id: int, token: int) -> tuple[Claimed, int] | None:
@@ -51,7 +57,9 @@ def _meant(ask: Ask[Any, Any], facts: settle.Facts, sent: NewAck, result: bytes)
     run, options = facts.claimed.run, settle.options_of(facts.claimed.run.options)
     match sent.outcome:
         case "ok":
-            return settle.succeeded(facts, result if _keeps(ask, run.task, options) else b"")
+            return settle.succeeded(
+                facts, ask.desk.client.codec.encode(result) if _keeps(ask, run.task, options) else b""
+            )
         case "failed":
             error = sent.error or "the worker did not say why"
             return settle.failed(facts, error, sent.log, _policy(ask, run.task, options), ask.desk.entropy.random)

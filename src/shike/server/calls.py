@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from shike.call import Call, Task
 from shike.errors import BadArguments, BadField, BadInput
 from shike.model import Route
-from shike.operate.accept import EMPTY, Tasks, Wish, call_of, how_of
+from shike.operate.accept import EMPTY, Tasks, Wish, call_of, how_of, payload_of
 from shike.route.bounds import TAG_CHARS_MAX
 from shike.route.tags import ANY, WORKER_TAG, check_tags
 from shike.server import reading
@@ -34,6 +35,42 @@ def call_of_run(who: Access, tasks: Tasks, run: NewRun, where: str, idempotency_
         return call_of_work(who, tasks, run, run.task or AGENT_TASK, _arguments(run), now, key, run.key_seconds)
     except BadInput as error:
         raise placed(error, where) from None
+
+
+def calls_of_runs(who: Access, tasks: Tasks, runs: Sequence[NewRun], idempotency_key: str, now: int) -> list[Call[Any]]:
+    """As `call_of_run` for each. What plain runs of one task have in common is found once, and arguments without
+    anything nested are looked at in one step."""
+    values = reading.flat_values([run.arguments for run in runs])
+    is_read = values is not None and all(isinstance(value, dict) for value in values)
+    common: dict[tuple[str, str, int | None], Call[Any]] = {}
+    calls: list[Call[Any]] = []
+    for place, run in enumerate(runs):
+        if not is_read or idempotency_key or not _is_plain(run):
+            key = f"{idempotency_key}#{place}" if idempotency_key else ""
+            calls.append(call_of_run(who, tasks, run, f"runs[{place}].", key, now))
+            continue
+        try:
+            first = common.get((run.task, run.queue, run.priority))
+            if first is None:
+                first = common[run.task, run.queue, run.priority] = call_of_work(who, tasks, run, run.task, None, now)
+            calls.append(Call(first.definition, payload_of(first.definition, bytes(run.arguments)), first.how))
+        except BadInput as error:
+            raise placed(error, f"runs[{place}].") from None
+    return calls
+
+
+def _is_plain(run: NewRun) -> bool:
+    """Whether it says a task, its arguments, perhaps a queue and a priority, and no more."""
+    return (
+        run.task != ""
+        and not (run.task_id or run.key or run.description or run.owner or run.tags or run.assigned_to)
+        and run.due_at is None
+        and run.delay_seconds is None
+        and run.expires_seconds is None
+        and run.retry is None
+        and run.timeout_seconds is None
+        and run.on_unknown is None
+    )
 
 
 def call_of_work(

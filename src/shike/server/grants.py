@@ -9,7 +9,7 @@ from collections import OrderedDict
 
 from msgspec.structs import replace
 
-from shike.server.bounds import GRANTS_KEPT
+from shike.server.bounds import GRANT_ARGS_BYTES, GRANTS_KEPT
 from shike.store.verbs import Claimed
 
 
@@ -20,9 +20,13 @@ class Grants:
         self._kept: OrderedDict[tuple[int, int], tuple[Claimed, int]] = OrderedDict()
 
     def keep(self, claimed: Claimed, at: int) -> None:
-        """Remember it; without its arguments, unless its end may plan a run that has the same."""
+        """Remember it; without long arguments, unless its end may plan a run that has the same."""
         run = claimed.run
-        lean = claimed if run.options or not run.args else replace(claimed, run=replace(run, args=b""))
+        lean = (
+            claimed
+            if run.options or len(run.args) <= GRANT_ARGS_BYTES
+            else replace(claimed, run=replace(run, args=b""))
+        )
         self._kept[run.id, claimed.token] = (lean, at)
         if len(self._kept) > GRANTS_KEPT:
             self._kept.popitem(last=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -58,6 +58,18 @@ def json_object(raw: msgspec.Raw, field: str) -> bytes:
     if not isinstance(value, dict):
         raise BadField(f"{field} is an object of values by name", field=field)
     return payload
+
+
+def flat_values(raws: Sequence[msgspec.Raw]) -> list[Any] | None:
+    """Many JSON values, read in one step; None where one cannot be read, or may hold others that are nested: then each
+    has to be looked at by itself."""
+    joined = b"[" + b",".join(raws) + b"]"
+    try:
+        values: list[Any] = msgspec.json.decode(joined)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    brackets = joined.count(b"[") + joined.count(b"{") - 1
+    return values if brackets == sum(isinstance(value, dict | list) for value in values) else None
 
 
 def json_value(raw: msgspec.Raw, field: str) -> bytes:

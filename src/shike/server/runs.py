@@ -17,7 +17,7 @@ from shike.secret import redacted
 from shike.server import reading
 from shike.server.ask import Ask, Nothing, Reply, etag_of
 from shike.server.bounds import BULK_BYTES_MAX
-from shike.server.calls import call_of_run
+from shike.server.calls import call_of_run, calls_of_runs
 from shike.server.paging import number_of, place_of
 from shike.server.plans import Plan
 from shike.server.roles import Role
@@ -82,14 +82,10 @@ async def submit(ask: Ask[NewRun, Nothing]) -> Reply:
 
 async def submit_bulk(ask: Ask[NewRuns, Nothing]) -> Reply:
     """Store many runs, all or none."""
-    tasks, key, now = ask.desk.tasks, ask.idempotency_key, ask.desk.clock.wall()
-    wheres = [f"runs[{n}]." for n in range(len(ask.body.runs))]
-    calls = [
-        call_of_run(ask.who, tasks, run, where, f"{key}#{n}" if key else "", now)
-        for n, (run, where) in enumerate(zip(ask.body.runs, wheres, strict=True))
-    ]
+    calls = calls_of_runs(ask.who, ask.desk.tasks, ask.body.runs, ask.idempotency_key, ask.desk.clock.wall())
     client = ask.desk.client
     if any(run.dependencies for run in ask.body.runs):
+        wheres = [f"runs[{n}]." for n in range(len(calls))]
         answers = await Plan(ask, ask.body.runs, wheres).submit(calls)
     else:
         answers = [(answer.run_id, answer.fresh) for answer in await client.deliver(await client.entries(calls))]

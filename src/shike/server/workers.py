@@ -25,7 +25,7 @@ from shike.operate.facts import instant
 from shike.route.tags import check_tags
 from shike.runtime import woken
 from shike.server import reading
-from shike.server.acks import ack_of
+from shike.server.acks import acks_of
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.bounds import BULK_BYTES_MAX
 from shike.server.paging import number_of
@@ -37,12 +37,13 @@ from shike.store.verbs import Answer, Batch, Beat, Claim, Claimed, NewSession, W
 from shike.task import check_name, check_queue
 from shike.track import settle
 from shike.worker import serving
-from shike.worker.context import Context
+from shike.worker.context import idempotency_key_of
 
 HOME: Final = f"{API}/worker/sessions"
 ONE: Final = f"{HOME}/{{session}}"
 CHANCE_BYTES: Final = 12  # of a session's identity; the other four are the key's id
 BEATS_PER_LEASE: Final = 3
+WORDS: Final = {answer: answer.name.lower() for answer in Answer}
 
 
 class Opened(Struct, frozen=True, kw_only=True):
@@ -222,7 +223,7 @@ def _one(claimed: Claimed, arguments: bytes) -> Granted:
         arguments=Raw(arguments),
         queue=queue_of(run.queue),
         due_at=instant(run.due_at),
-        idempotency_key=Context(run, claimed.token, claimed.attempt, 0, 0).idempotency_key,
+        idempotency_key=idempotency_key_of(run),
         timeout_seconds=options.timeout_seconds or 0.0,
         moment=instant(run.moment),
     )
@@ -273,12 +274,12 @@ def _report(place: int, progress: Progress) -> bytes:
 
 async def acknowledge(ask: Ask[NewAcks, Nothing]) -> Settled:
     """How attempts ended: each is compared with its lease in the step that takes it."""
-    acks = [await ack_of(ask, place, one) for place, one in enumerate(ask.body.acks)]
+    acks = await acks_of(ask, ask.body.acks)
     answers = await ask.desk.store.settle(ask.path["session"], acks)
     for ack, answer in zip(acks, answers, strict=True):
         if answer is not Answer.GUARDED:
             ask.desk.grants.drop(ack.run_id, ack.token)
-    return Settled(answers=[answer.name.lower() for answer in answers])
+    return Settled(answers=[WORDS[answer] for answer in answers])
 
 
 _WORKER: Final[dict[str, Any]] = {"role": Role.WORKER, "rule": Rule.SESSION, "logged": Logged.SUMMED}

@@ -19,6 +19,14 @@ from shike.track.settle import options_of
 from shike.worker.notes import Notes
 
 
+def idempotency_key_of(run: Run) -> str:
+    """See `Context.idempotency_key`."""
+    if run.schedule:
+        return f"{run.schedule}@{run.moment}"
+    origin = run.replay_of or run.id
+    return f"{run.key}#{origin}" if run.key else str(origin)
+
+
 class Context:
     """One attempt, seen from inside its handler. Cheap: one per attempt, made before the handler starts."""
 
@@ -64,11 +72,7 @@ class Context:
         A scheduled run's is its schedule and moment, so backfills of a moment share it. Another's is its id, after its
         business key if it has one: a key that is used again, when it is free, stands for other work.
         """
-        run = self.run
-        if run.schedule:
-            return f"{run.schedule}@{run.moment}"
-        origin = run.replay_of or run.id
-        return f"{run.key}#{origin}" if run.key else str(origin)
+        return idempotency_key_of(self.run)
 
     @property
     def moment(self) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from msgspec.structs import replace
 
@@ -20,6 +20,9 @@ from shike.store.rows import lane_of, pack
 from shike.store.sqlite import ended, guards
 from shike.store.sqlite.tx import Tx
 from shike.store.verbs import Submitted
+
+SCHEDULED: Final = State.SCHEDULED.value  # an enum's `.value` is a call of its own, and this is asked for each run
+WAITING: Final = State.WAITING.value
 
 
 def submit(tx: Tx, entries: Sequence[Entry], repeat: bool = False) -> list[Submitted]:
@@ -78,11 +81,11 @@ class Arrivals:
             found = self._numbers[words] = lane_of(names.number(run.queue), run.band), names.number(run.task)
         lane, task = found
         schedule = self._tx.names.number(run.schedule) if run.schedule else 0
-        state = State.SCHEDULED
+        state = SCHEDULED
         if run.ties:
             run_at, holding = first_look(run, run_at, self._now), holding + TIED
         if run.gate:
-            state = State.WAITING
+            state = WAITING
             self._gated.append((run.id, run.gate, run_at, parent_count(run)))
         else:
             self._lanes.append((lane, run_at, run.id, task))
@@ -90,7 +93,7 @@ class Arrivals:
         self._runs.append(
             (
                 run.id,
-                state.value,
+                state,
                 lane,
                 run_at,
                 task,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from shike.clock import Clock, to_datetime
@@ -76,9 +77,7 @@ class Tx:
         dated = day_name(day) if day >= 0 else ""
         for size in ROWS_PER_STEP:
             while left >= size:
-                values = list(lead)
-                for row in rows[start : start + size]:
-                    values.extend(row)
+                values = [*lead, *chain.from_iterable(rows[start : start + size])]
                 self.connection.execute(self.sql.many(name, size, dated), values)
                 start += size
                 left -= size
