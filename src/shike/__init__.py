@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shike.limit.kinds.debounce import Debounce as Debounce
     from shike.limit.kinds.fair_share import FairShare as FairShare
     from shike.limit.kinds.rate import Rate as Rate
+    from shike.limit.kinds.reserved import Reserved as Reserved
     from shike.model import Backoff as Backoff
     from shike.model import Executor as Executor
     from shike.model import Growth as Growth
@@ -68,6 +69,7 @@ _HOME = {
     "Outcome": "shike.task",
     "Overlap": "shike.model",
     "Rate": "shike.limit.kinds.rate",
+    "Reserved": "shike.limit.kinds.reserved",
     "Retry": "shike.worker.outcome",
     "Roles": "shike.engine",
     "Route": "shike.model",
@@ -109,6 +111,7 @@ __all__ = [
     "Outcome",
     "Overlap",
     "Rate",
+    "Reserved",
     "Retry",
     "Roles",
     "Route",

@@ -41,6 +41,7 @@ COMMANDS: Final = {  # in the order in which the help shows them
     "resume": ("shike.cli.pauses:resume", "Let what was paused begin again."),
     "pauses": ("shike.cli.pauses:pauses", "Show what is paused, why, and until when."),
     "limits": ("shike.cli.limits:app", "List, show and change what limits the runs of tasks."),
+    "pools": ("shike.cli.pools:pools", "Show the slots of worker pools: who uses them, who has reserved them."),
     "strikes": ("shike.cli.strikes:app", "Keep runs from beginning that a predicate picks; let them begin again."),
     "workers": ("shike.cli.workers:workers", "Show workers and how loaded they are; with --map as a live picture."),
     "replay-routing": ("shike.cli.replay:replay_routing", "Decide a recorded hour again by another route, offline."),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+SLOTS_MAX: Final = 1_000  # of one kind in a worker pool: each run under way is remembered, some 30 bytes of a row
+RESERVATIONS_TOLD_MAX: Final = 2_000  # of one pool, those that begin soonest: they travel in one row
 CAP_MAX: Final = 10_000  # of one key: whoever decides reads the ids of all that hold it
 TOKENS_MAX: Final = 1_000_000  # of a rate and its burst: more a period is no limit any more
 LENGTH_SECONDS_MAX: Final = 366 * 24 * 3600.0  # of a window, a rest, a period: what waits a year was forgotten

@@ -75,7 +75,14 @@ class Decision(Struct, frozen=True):
 
 def permits_of(gate: Gate, limits: Iterable[Named]) -> tuple[str, ...]:
     """The permit of each limit, for runs at a gate."""
-    return tuple(permit_of(gate.task, one.name, _key(gate, one)) for one in limits)
+    return tuple(permit_at(gate, one) for one in limits)
+
+
+def permit_at(gate: Gate, one: Named) -> str:
+    """The permit of one limit; what several tasks count together has the same one for all of them."""
+    if one.limit.across:
+        return permit_of(one.limit.across, one.limit.word, {})
+    return permit_of(gate.task, one.name, _key(gate, one))
 
 
 def _key(gate: Gate, one: Named) -> dict[str, str | int | bool]:
@@ -166,12 +173,12 @@ class _Decider:
         return float(line.served)
 
     def _admit(self, line: _Line, gated: Gated) -> bool:
-        run_id, limits = gated.run_id, self.view.limits
+        run_id, limits, values = gated.run_id, self.view.limits, line.head.gate.values
         if run_id in self.granting:
             self.admitted.append(Admission(gated, self.granting[run_id]))
             return True
         for one, permit in zip(limits, line.permits, strict=True):
-            no = one.limit.room(self.memory.get(permit), len(self.taken[permit]), self.view.now)
+            no = one.limit.room(self.memory.get(permit), values, len(self.taken[permit]), self.view.now)
             if no is None and permit not in self.memory and len(self.memory) >= KEYS_REMEMBERED_MAX:
                 no = No("too many keys are not at rest", self.view.now + round(FULL_SECONDS * 1_000_000))
             if no is not None:
@@ -179,7 +186,7 @@ class _Decider:
                 return False
         held = []
         for one, permit in zip(limits, line.permits, strict=True):
-            self._remember(permit, one.limit.take(self.memory.get(permit), line.head.gate.values, self.view.now))
+            self._remember(permit, one.limit.take(self.memory.get(permit), values, run_id, self.view.now))
             if one.limit.most():
                 self.taken[permit].add(run_id)
                 held.append(permit)
@@ -213,9 +220,13 @@ class _Decider:
         if not self.fresh and self.memory == self.view.kept.memory and len(self.memory) < KEYS_REMEMBERED_MAX // 2:
             return self.memory
         limits = {one.name: one.limit for one in self.view.limits}
+        tasks = {line.head.gate.task for line in self.lines}
         kept = {}
         for permit, memory in self.memory.items():
             found = read(permit)
+            if found is not None and found.task not in tasks:  # another's, with which this one shares a memory
+                kept[permit] = memory
+                continue
             limit = limits.get(found.name) if found is not None else None
             if limit is not None and not limit.rests(memory, self.view.now):
                 kept[permit] = memory

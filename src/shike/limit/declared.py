@@ -80,11 +80,13 @@ def limits_of(task: str, handler: Callable[..., Any], given: Iterable[Limit] | L
         return None
     if len(found) > LIMITS_PER_TASK_MAX:
         raise BadLimit(f"task {task!r} has {len(found)} limits; at most {LIMITS_PER_TASK_MAX}", limit=task)
+    if sum(bool(one.across) for one in found) > 1:
+        raise BadLimit(f"task {task!r} takes slots of several pools; at most one", limit=task)
     args = tuple(sorted({name for one in found for name in one.args}))
     for name in args:
         _check_argument(task, name, signature)
     for one in found:
-        if one.shared and not one.args:
+        if one.shared and not one.args and not one.across:
             raise BadLimit(f"task {task!r}: {one.word} needs by=: who shares", limit=one.word)
     defaults = {name: signature.parameters[name].default for name in args}
     return Limits(

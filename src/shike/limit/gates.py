@@ -19,6 +19,7 @@ from shike.limit.bounds import GATE_BYTES_MAX, SHARDS
 from shike.limit.kind import Scalar
 
 PREFIX: Final = "limit/"
+POOL: Final = "pool "
 
 
 class Gate(Struct, frozen=True):
@@ -65,6 +66,12 @@ def read(gate: str) -> Gate | None:
         case [str(task), str(name), dict(values)]:
             return Gate(task, values, name)
     return None
+
+
+def is_pool(task: str) -> bool:
+    """Whether this stands for a worker pool, in whose slots several tasks are counted together. No task's name has a
+    space."""
+    return task.startswith(POOL)
 
 
 def home_of(task: str) -> str:

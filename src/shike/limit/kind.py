@@ -53,6 +53,20 @@ class Limit(Struct, frozen=True):
         """Whether it may drop runs that could only wait."""
         return False
 
+    @property
+    def across(self) -> str:
+        """The name under which several tasks are counted together; empty: each task by itself."""
+        return ""
+
+    @property
+    def row(self) -> str:
+        """The control row that it has to know before it can decide; empty: none."""
+        return ""
+
+    def informed(self, value: bytes | None) -> Limit:
+        """The limit as it decides, with what stands in its `row`; raises `BadLimit` for what it cannot read."""
+        return self
+
     def most(self) -> int:
         """How many may hold it at once; 0: it counts something else."""
         return 0
@@ -65,12 +79,12 @@ class Limit(Struct, frozen=True):
         """Which of those that wait with one key may go on to ask."""
         return Thinned(waiters, (), memory)
 
-    def room(self, memory: Memory, taken: int, now: int) -> No | None:
+    def room(self, memory: Memory, values: Mapping[str, Scalar], taken: int, now: int) -> No | None:
         """Whether one more may go, while so many hold a permit; None: it may."""
         return None
 
-    def take(self, memory: Memory, values: Mapping[str, Scalar], now: int) -> Memory:
-        """What is remembered once it went."""
+    def take(self, memory: Memory, values: Mapping[str, Scalar], run_id: int, now: int) -> Memory:
+        """What is remembered once that run went."""
         return memory
 
     def turn(self, memory: Memory, values: Mapping[str, Scalar]) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from shike.clock import WALL_MAX, WALL_MIN
 from shike.errors import BadLimit, Conflict, NotFound
@@ -60,6 +61,11 @@ class Effective(Struct, frozen=True):
         """Whether all go by the same arguments, and none is shared: then keys have nothing to do with one another."""
         ways = {one.limit.args for one in self.named}
         return len(ways) == 1 and () not in ways and not any(one.limit.shared for one in self.named)
+
+    @property
+    def across(self) -> str:
+        """What it shares with other tasks: then they have one memory, too."""
+        return next((one.limit.across for one in self.named if one.limit.across), "")
 
 
 def numbers_of(limit: Limit) -> dict[str, Any]:
@@ -162,7 +168,18 @@ async def keep(store: Store, pool: str, new: Kept, version: int) -> int:
 
 def pool_of(limits: Effective, shard: int) -> str:
     """The name of a memory."""
-    return f"{limits.task}/{shard}" if limits.is_split else limits.task
+    return limits.across or (f"{limits.task}/{shard}" if limits.is_split else limits.task)
+
+
+async def informed(store: Store, limits: Effective) -> Effective:
+    """The limits as they decide: with what stands now in the rows that they have to know."""
+    if not any(one.limit.row for one in limits.named):
+        return limits
+    found = []
+    for one in limits.named:
+        row = await _row(store, one.limit.row) if one.limit.row else None
+        found.append(Named(one.name, one.limit.informed(row.value if row is not None else None)))
+    return replace(limits, named=tuple(found))
 
 
 def _packed(limits: Limits) -> bytes:

@@ -75,6 +75,7 @@ async def keys(store: Store, task: str, values: Mapping[str, Any] | None = None)
     limits = (await rows.effective(store, task)).get(task)
     if limits is None:
         return []
+    limits = await rows.informed(store, limits)
     gates = await _gates_in_use(store, task) if values is None else [_asked_for(limits, values)]
     found: dict[str, KeyFacts] = {}
     for gate in gates:
@@ -83,7 +84,7 @@ async def keys(store: Store, task: str, values: Mapping[str, Any] | None = None)
         for one, permit in zip(limits.named, permits_of(gate, limits.named), strict=True):
             known = found.get(permit)
             if known is None:
-                known = await _key_facts(store, one, permit)
+                known = await _key_facts(store, task, one, permit)
             found[permit] = _with_waiting(known, len(waiting), why)
     return [found[permit] for permit in sorted(found)]
 
@@ -150,6 +151,7 @@ async def _why(store: Store, limits: Effective, gate: Gate) -> tuple[str, str, s
 
 async def _blocked(store: Store, limits: Effective, gate: Gate) -> tuple[str, str, str, int]:
     """The decision about a gate, made without doing anything: (why not, limit, permit, again at)."""
+    limits = await rows.informed(store, limits)
     kept, _ = await rows.kept(store, rows.pool_of(limits, shard_of(gate.values)))
     permits = permits_of(gate, limits.named)
     holders = {
@@ -189,12 +191,12 @@ def _asked_for(limits: Effective, values: Mapping[str, Any]) -> Gate:
     return Gate(limits.task, {name: values[name] for name in args})
 
 
-async def _key_facts(store: Store, one: Named, permit: str) -> KeyFacts:
+async def _key_facts(store: Store, task: str, one: Named, permit: str) -> KeyFacts:
     read_ = read(permit)
     assert read_ is not None
     holders = await store.holders(permit) if one.limit.most() else []
     return KeyFacts(
-        task=read_.task,
+        task=task,
         name=one.name,
         key=in_words(read_.values),
         values=read_.values,

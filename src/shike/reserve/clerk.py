@@ -71,6 +71,11 @@ class Clerk:
         self._writer: asyncio.Task[None] | None = None
         self._is_closed = False
 
+    @property
+    def journal(self) -> Journal:
+        """Where it commits: what stands there is true, what the clerk has in memory may be ahead of it."""
+        return self._journal
+
     async def __aenter__(self) -> Clerk:
         await self._journal.open()
         return self

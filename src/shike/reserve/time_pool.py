@@ -5,6 +5,9 @@
 A line whose positions are slots since 1970, one ledger pool for each kind, nothing with a name. All that a ledger can
 do holds here too: a `MAX` rule for a channel is the cap of a tenant, a `MIN` rule a guarantee, a `BOARD` rule the most
 that may start in one slot.
+
+With a `store`, the dispatcher of that store honours it: tasks with the limit `shike.Reserved` run in its slots. It is
+told after each commit, and before the caller is.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ from shike.reserve.bounds import SEGMENTS_MAX
 from shike.reserve.clerk import Clerk
 from shike.reserve.events import Confirmed, Held
 from shike.reserve.model import NOWHERE, Binding, Line, Pool, Reason, Refusal, Rule, Sale
+from shike.reserve.telling import Teller, check_sizes
+from shike.store.base import Store
 
 SLOT: Final = timedelta(minutes=15)
 AHEAD: Final = timedelta(days=7)
@@ -31,21 +36,32 @@ class TimePool:
     nobody gets less than they asked for. `open` it once; `advance` it now and then, or its time runs out."""
 
     def __init__(
-        self, clerk: Clerk, name: str, clock: Clock, *, slot: timedelta = SLOT, ahead: timedelta = AHEAD
+        self,
+        clerk: Clerk,
+        name: str,
+        clock: Clock,
+        *,
+        slot: timedelta = SLOT,
+        ahead: timedelta = AHEAD,
+        store: Store | None = None,
     ) -> None:
         if slot < timedelta(seconds=1) or not 1 <= ahead // slot <= SEGMENTS_MAX // 2:
             raise BadCommand(f"a time pool has 1 … {SEGMENTS_MAX // 2} slots ahead, of a second or more")
         self._clerk, self._name, self._clock = clerk, name, clock
         self._slot, self._ahead = slot // timedelta(microseconds=1), ahead // slot
+        self._teller = None if store is None else Teller(clerk.journal, name, self._slot, store)
 
     async def open(self, kinds: Mapping[str, int], *, rules: tuple[Rule, ...] = ()) -> None:
-        """So many of each kind, from now on. A pool that is open already stays as it is."""
+        """So many of each kind, from now on. A pool that is open already stays as it is. Raises `BadCommand`."""
+        if self._teller is not None:
+            check_sizes(kinds)
         now = self._clock.wall()
         first = now // self._slot
         pools = tuple(Pool(kind, capacity=count, binding=Binding.NEVER) for kind, count in kinds.items())
         line = Line(self._labels(first, first + self._ahead), origin=first)
         if not (await self._clerk.read(self._name)).state.version:
             await self._clerk.do(self._name, commands.Open("open", now, line, pools, rules, (Sale(opens_at=WHENEVER),)))
+        await self.tell()
 
     async def reserve(
         self, kind: str, count: int, start: datetime, end: datetime, *, id: str, tenant: str = ""
@@ -61,6 +77,7 @@ class TimePool:
             assert isinstance(held, Refusal)
             return held
         kept = await self._clerk.do(self._name, commands.Confirm(f"{id}/keep", now, held.order))
+        await self.tell()
         if isinstance(kept, Confirmed):
             return held.order
         return kept if isinstance(kept, Refusal) else Refusal(Reason.EXPIRED)  # asked again when the hold was over
@@ -68,7 +85,9 @@ class TimePool:
     async def give_back(self, reservation: int) -> bool:
         """Free what was reserved, all of it; whether there was anything."""
         words = commands.Refund(f"give back {reservation}", self._clock.wall(), reservation)
-        return bool(await self._clerk.do(self._name, words))
+        done = bool(await self._clerk.do(self._name, words))
+        await self.tell()
+        return done
 
     async def free(self, kind: str, start: datetime, end: datetime, *, tenant: str = "") -> int:
         """How many of a kind can be reserved all the time from `start` until `end`."""
@@ -91,6 +110,13 @@ class TimePool:
         if first > state.position:
             labels = self._labels(last + 1, max(last, first + self._ahead))
             await self._clerk.do(self._name, commands.Advance(f"advance {first}", now, first, labels, forget=True))
+        await self.tell()
+
+    async def tell(self) -> None:
+        """Have the dispatcher know what is committed. All that changes the pool does so at its end; if that raises, or
+        the process dies before it, repeat what you asked, or this."""
+        if self._teller is not None:
+            await self._teller.tell()
 
     def _section(self, start: datetime, end: datetime) -> tuple[int, int]:
         if end <= start:

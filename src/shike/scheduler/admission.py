@@ -17,8 +17,8 @@ from shike.bounds import GATE_LOOK_RUNS
 from shike.errors import Conflict
 from shike.limit import rows
 from shike.limit.bounds import HOLDS, STRUCK_READ_MAX
-from shike.limit.deciding import Decision, Head, Kept, View, decide, permits_of
-from shike.limit.gates import Gate, permit_of
+from shike.limit.deciding import Decision, Head, Kept, View, decide, permit_at, permits_of
+from shike.limit.gates import Gate
 from shike.limit.rows import Effective
 from shike.model import Live, State
 from shike.scheduler.early import Early
@@ -66,6 +66,8 @@ class Admission:
     async def round(self, limits: Effective, memory: str, gates: Mapping[str, Gate]) -> Outcome:
         """One look at these gates, whose keys are kept in one memory."""
         pool, strikes = await self._pool(memory), await self._struck.refresh()
+        if limits.across:
+            limits, pool = await rows.informed(self._store, limits), await self._read_again(memory, pool)
         if not await self._keep_promises(memory, pool):
             return Outcome(left=True)
         if full := await self._full(limits):
@@ -100,6 +102,13 @@ class Admission:
         pool = self._pools.get(name)
         if pool is None:
             kept, version = await rows.kept(self._store, name)
+            pool = self._pools[name] = Pool(kept, version)
+        return pool
+
+    async def _read_again(self, name: str, pool: Pool) -> Pool:
+        """Nodes that decide about other tasks write there, too."""
+        kept, version = await rows.kept(self._store, name)
+        if version != pool.version:
             pool = self._pools[name] = Pool(kept, version)
         return pool
 
@@ -146,7 +155,7 @@ class Admission:
             return {}
         for one in limits.named:
             most = one.limit.most() if one.limit.shared or not one.limit.args else 0
-            permit = permit_of(limits.task, one.name, {})
+            permit = permit_at(Gate(limits.task, {}), one)
             if most and len(holders := await self._store.holders(permit)) >= most:
                 return {permit: holders}
         return {}

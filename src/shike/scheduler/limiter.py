@@ -17,7 +17,7 @@ from shike.errors import BadLimit, StoreError
 from shike.ids import virtual_bucket
 from shike.limit import rows
 from shike.limit.bounds import DEFINITION_SECONDS, GATES_FOUND_MAX, HEADS_PER_LOOK_MAX, LOOKS_AT_ONCE
-from shike.limit.gates import Gate, gate_of, home_of, is_limit_gate, read, shard_of
+from shike.limit.gates import Gate, gate_of, home_of, is_limit_gate, is_pool, read, shard_of
 from shike.limit.registry import minds_ends
 from shike.limit.rows import Effective
 from shike.outage import Outage
@@ -68,6 +68,9 @@ class Limiter:
     def hinted(self, hint: Hint) -> None:
         """A permit came free, another node tells of a gate, or limits were changed. None of it is told on."""
         found = read(hint.name) if hint.kind is HintKind.FREED and is_limit_gate(hint.name) else None
+        if found is not None and is_pool(found.task):
+            self._look_at_sharers(found.task)
+            return
         if found is None or not self._concerns(found.task):
             return
         gates = self._waiting.get(found.task, {})
@@ -101,6 +104,10 @@ class Limiter:
     def look(self) -> None:
         """See whether it is time."""
         self._wake.set()
+
+    def _look_at_sharers(self, pool: str) -> None:
+        for task in [task for task, (_, known) in self._limits.items() if known is not None and known.across == pool]:
+            self._look_at(task, self._waiting.get(task, ()))
 
     def _concerns(self, task: str) -> bool:
         home = virtual_bucket(home_of(task), self._store.virtual_buckets)

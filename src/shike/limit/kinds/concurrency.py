@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from shike.limit.bounds import CAP_MAX
-from shike.limit.kind import Limit, Memory, No, check_by, whole
+from shike.limit.kind import Limit, Memory, No, Scalar, check_by, whole
 
 
 class Concurrency(Limit, frozen=True):
@@ -27,7 +28,7 @@ class Concurrency(Limit, frozen=True):
     def most(self) -> int:
         return self.cap
 
-    def room(self, memory: Memory, taken: int, now: int) -> No | None:
+    def room(self, memory: Memory, values: Mapping[str, Scalar], taken: int, now: int) -> No | None:
         return None if taken < self.cap else No(f"{taken} of {self.cap} taken")
 
     def tells(self) -> str:

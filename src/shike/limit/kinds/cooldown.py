@@ -67,7 +67,7 @@ class Cooldown(Limit, frozen=True):
             return now + self.rest_micros
         return memory
 
-    def room(self, memory: Memory, taken: int, now: int) -> No | None:
+    def room(self, memory: Memory, values: Mapping[str, Scalar], taken: int, now: int) -> No | None:
         skip = self.meanwhile == Meanwhile.SKIP
         if self.after == After.END and taken:
             return No("the one before is not over", 0, skip)
@@ -75,7 +75,7 @@ class Cooldown(Limit, frozen=True):
             return No(f"{self.tells()}: again in {(memory - now) / MICROS:.1f} s", memory, skip)
         return None
 
-    def take(self, memory: Memory, values: Mapping[str, Scalar], now: int) -> Memory:
+    def take(self, memory: Memory, values: Mapping[str, Scalar], run_id: int, now: int) -> Memory:
         return UNDER_WAY if self.after == After.END else now + self.rest_micros
 
     def rests(self, memory: Memory, now: int) -> bool:

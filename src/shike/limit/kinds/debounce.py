@@ -60,7 +60,7 @@ class Debounce(Limit, frozen=True):
         no = None if now >= at else No(f"debounced: it runs in {(at - now) / MICROS:.1f} s if no other one comes", at)
         return Thinned((last,) if no is None else (), waiters[:-1], since, no)
 
-    def take(self, memory: Memory, values: Mapping[str, Scalar], now: int) -> Memory:
+    def take(self, memory: Memory, values: Mapping[str, Scalar], run_id: int, now: int) -> Memory:
         return None
 
     def rests(self, memory: Memory, now: int) -> bool:

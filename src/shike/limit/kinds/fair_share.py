@@ -54,14 +54,14 @@ class FairShare(Limit, frozen=True):
     def most(self) -> int:
         return self.cap
 
-    def room(self, memory: Memory, taken: int, now: int) -> No | None:
+    def room(self, memory: Memory, values: Mapping[str, Scalar], taken: int, now: int) -> No | None:
         return None if taken < self.cap else No(f"{taken} of {self.cap} taken, shared by {', '.join(self.args)}")
 
     def turn(self, memory: Memory, values: Mapping[str, Scalar]) -> float | None:
         turns = _turns(memory)
         return max(turns.now, turns.ahead.get(self._who(values), 0.0))
 
-    def take(self, memory: Memory, values: Mapping[str, Scalar], now: int) -> Memory:
+    def take(self, memory: Memory, values: Mapping[str, Scalar], run_id: int, now: int) -> Memory:
         turns, who = _turns(memory), self._who(values)
         start = max(turns.now, turns.ahead.get(who, 0.0))
         ahead = {key: finish for key, finish in turns.ahead.items() if finish > start}

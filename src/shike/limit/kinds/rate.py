@@ -57,11 +57,11 @@ class Rate(Limit, frozen=True):
         """No bucket is emptier than empty: else the clock was set back."""
         return None if memory is None else min(memory, now + self.burst_tokens * self.each_micros)
 
-    def room(self, memory: Memory, taken: int, now: int) -> No | None:
+    def room(self, memory: Memory, values: Mapping[str, Scalar], taken: int, now: int) -> No | None:
         at = (memory or 0) - (self.burst_tokens - self.cost) * self.each_micros
         return None if now >= at else No(f"{self.tells()}: the next in {(at - now) / MICROS:.1f} s", at)
 
-    def take(self, memory: Memory, values: Mapping[str, Scalar], now: int) -> Memory:
+    def take(self, memory: Memory, values: Mapping[str, Scalar], run_id: int, now: int) -> Memory:
         return max(memory or 0, now) + self.cost * self.each_micros
 
     def rests(self, memory: Memory, now: int) -> bool:
