@@ -21,6 +21,7 @@ from shike.connect import open_delays
 from shike.errors import ApprovalUsed, StaleToken
 from shike.model import Live
 from shike.operate import approvals
+from shike.reserve.journal.memory import MemoryJournal
 from shike.testing import harness
 from shike.worker.load import load_app
 from tests.docs.sinks import Gateway, MailSink, serving
@@ -456,6 +457,26 @@ def test_a_flood_of_letters_leaves_others_their_turn_and_a_report_is_sent_once(e
         assert len(lines("letters.csv")) == 205
         assert ["small", "5"] in lines("reports.csv") and ["flood", "200"] in lines("reports.csv")
         assert len(lines("reports.csv")) < 20
+
+
+def test_gpus_that_a_team_has_reserved_are_free_at_its_time_and_used_by_others_until_then(example: Load) -> None:
+    """R1.13: a worker pool over time, honoured by the dispatcher."""
+    shared = example("gpu_slots")
+    journal = MemoryJournal()  # while a thread writes a file, virtual time would pass
+    shared.open_journal = lambda _url: journal
+    with harness(shared.app, start=datetime(2026, 6, 1, 12, tzinfo=UTC)) as h:
+        assert h.run(shared.reserve("research", 3, 60, 180))
+        assert not h.run(shared.reserve("vision", 2, 120, 240))  # only one is left until 3:00
+        for document in range(300):
+            shared.embed.submit(document)
+        h.advance("59m")
+        assert len(shared.done) > 4 * 57
+        for model in ("a", "b", "c", "d"):
+            shared.train.submit("research", model)
+        h.advance("27m")
+        assert {one for one in shared.done if one.startswith("research")} == {f"research/{model}" for model in "abc"}
+        h.advance("4h")
+        assert len(shared.done) == 304
 
 
 def test_an_order_and_its_mail_are_written_together_and_the_mail_is_relayed(example: Load) -> None:

@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from shike import Concurrency, Shike, current
+from shike import Concurrency, Reserved, Shike, current
 from shike.engine import Roles
 from shike.events import RUN_REFUSED, SESSION_LOST, Event
 
@@ -39,6 +39,20 @@ def build(store: str, notes: str, *, ticks: bool = False) -> Shike:
         await asyncio.sleep(seconds)
         note("end", n, current().token)
         return n
+
+    @app.task(name="slotted", limits=[Reserved("workers", "gpu", "10m", by="tenant")])
+    async def slotted(tenant: str, n: int, seconds: float) -> None:
+        note("begin", n, current().token)
+        await asyncio.sleep(seconds)
+        note("end", n, current().token)
+
+    @app.task(name="hoard", limits=[Reserved("workers", "gpu", "10m", tenant="hoarder")])
+    async def hoard(n: int) -> None:
+        """Keeps its slot until somebody lets it go, by a file."""
+        note("begin", n, current().token)
+        while not os.path.exists(f"{notes}.go"):
+            await asyncio.sleep(0.02)
+        note("end", n, current().token)
 
     @app.task(name="block")
     async def block(n: int, seconds: float) -> None:

@@ -6,9 +6,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from msgspec import json
 
 from shike import Reserved
@@ -255,3 +255,20 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=100, stateful_step_count=20, deadline=None)
+
+
+def _nothing_ahead(_slots: Slots, _after: int) -> list[int]:
+    return []
+
+
+def _nothing_reserved(_slots: Slots, _at: int) -> Counter[str]:
+    return Counter()
+
+
+@pytest.mark.parametrize(("name", "bug"), [("changes", _nothing_ahead), ("reserved", _nothing_reserved)])
+def test_a_planted_bug_is_noticed(name: str, bug: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks at the present only; does not count what is reserved."""
+    monkeypatch.setattr(Slots, name, bug)
+    hunt = settings(TestMachine.settings, max_examples=300, derandomize=True, phases=(Phase.generate,), database=None)
+    with pytest.raises(AssertionError, match="in minute"):
+        run_state_machine_as_test(Machine, settings=hunt)

@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shike.clock import ManualClock
-from shike.errors import BadCommand
+from shike.clock import ManualClock, to_micros
+from shike.errors import BadCommand, StoreUnavailable
+from shike.limit.slots import Reservation, told
 from shike.reserve.clerk import Clerk
 from shike.reserve.journal.memory import MemoryJournal
 from shike.reserve.journal.reading import verify
 from shike.reserve.model import Measure, Reason, Refusal, Rule, RuleKind
 from shike.reserve.time_pool import TimePool
+from shike.store.memory import MemoryStore
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SLOT = timedelta(minutes=15)
@@ -104,3 +106,51 @@ def test_bad_reservations_are_told() -> None:
             await pool.reserve("gpu", 1, at(15), at(15), id="a")
 
     work(play)
+
+
+def test_what_was_committed_and_could_not_be_told_is_told_by_whoever_repeats_it() -> None:
+    async def go() -> None:
+        clock, store = ManualClock(NOON), MemoryStore()
+        async with Clerk(MemoryJournal()) as clerk:
+            pool = TimePool(clerk, "workers", clock, ahead=timedelta(hours=8), store=store)
+            await pool.open({"gpu": 10})
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(store, "put", _down)
+                with pytest.raises(StoreUnavailable):
+                    await pool.reserve("gpu", 4, at(60), at(120), id="a", tenant="acme")
+            assert (await told(store))["workers"].kinds["gpu"].reservations == ()
+            assert await pool.reserve("gpu", 4, at(60), at(120), id="a", tenant="acme") == 1
+            page = (await told(store))["workers"]
+            first, last = to_micros(at(60)), to_micros(at(120))
+            assert page.kinds["gpu"].reservations == (Reservation("acme", 4, first, last),)
+            clock.advance(3 * 3600)
+            await pool.advance()
+            assert (await told(store))["workers"].kinds["gpu"].reservations == ()
+
+    asyncio.run(go())
+
+
+async def _down(*_: object, **__: object) -> None:
+    raise StoreUnavailable("no")
+
+
+def test_a_reservation_that_is_decided_and_not_committed_is_not_told() -> None:
+    """Else it would stand there for good, if the commit failed."""
+
+    async def go() -> None:
+        clock, store, journal = ManualClock(NOON), MemoryStore(), MemoryJournal()
+        async with Clerk(journal) as clerk:
+            pool = TimePool(clerk, "workers", clock, ahead=timedelta(hours=8), store=store)
+            await pool.open({"gpu": 10})
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(journal, "append", _down)
+                asking = asyncio.create_task(pool.reserve("gpu", 4, at(60), at(120), id="a"))
+                while not (await clerk.read("workers")).state.orders and not asking.done():
+                    await asyncio.sleep(0)
+                await pool.tell()
+                with pytest.raises(StoreUnavailable):
+                    await asking
+            page = (await told(store))["workers"]
+            assert page.version == 1 and page.kinds["gpu"].reservations == ()
+
+    asyncio.run(go())
