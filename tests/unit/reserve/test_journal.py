@@ -102,6 +102,20 @@ def test_of_two_writers_at_one_version_one_wins(kind: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_names_of_ledgers_are_told_apart_to_the_sign(kind: str, tmp_path: Path) -> None:
+    names = ["G1", "g1", "G1 ", " G1", "Ǵ1", "复1", "x" * 200]
+
+    async def story(_where: Place, journal: Journal) -> None:
+        for name in names:
+            await journal.append(written(busy(), name=name))
+        assert sorted(await journal.ledgers()) == sorted(names)
+        for name in names:
+            assert {frame.ledger for frame in await journal.frames(name)} == {name}
+
+    tell(kind, tmp_path, story)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_frames_of_several_ledgers_are_appended_together_or_not_at_all(kind: str, tmp_path: Path) -> None:
     async def story(_where: Place, journal: Journal) -> None:
         one, two = written(busy(), name="one"), written(busy(), name="two")

@@ -8,11 +8,12 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shike.clock import ManualClock
-from shike.errors import StoreUnavailable
+from shike.errors import BadStoreURL, StoreUnavailable
 from shike.reserve import commands
 from shike.reserve.clerk import Clerk
 from shike.reserve.events import Held
@@ -20,12 +21,16 @@ from shike.reserve.journal.memory import MemoryJournal
 from shike.reserve.model import Binding, Line, Pool, Sale, Unit
 from shike.reserve.query import available
 from shike.reserve.shelf.base import Left, Page, Row, Shelf
+from shike.reserve.shelf.opening import open_shelf
 from shike.reserve.shelf.projector import Projector
 from shike.reserve.shelf.redis import RedisShelf
+from shike.reserve.shelf.relational import RelationalShelf
 from shike.reserve.shelf.sqlite import SQLiteShelf
 from tests import servers
 
-KINDS = [pytest.param("sqlite"), pytest.param("redis", marks=pytest.mark.servers)]
+SERVERS = ("redis", "postgres", "mysql")
+KINDS = [pytest.param("sqlite"), *(pytest.param(kind, marks=pytest.mark.servers) for kind in SERVERS)]
+TABLES = ("sqlite", "postgres", "mysql")  # those that are asked by SQL
 AT = 1_800_000_000_000_000
 SEGMENTS = 4
 Story = Callable[[Shelf, Clerk, MemoryJournal, ManualClock], Awaitable[None]]
@@ -33,11 +38,7 @@ Story = Callable[[Shelf, Clerk, MemoryJournal, ManualClock], Awaitable[None]]
 
 def play(kind: str, folder: Path, story: Story) -> None:
     async def whole() -> None:
-        shelf: Shelf
-        if kind == "sqlite":
-            shelf = SQLiteShelf(f"sqlite:///{folder}/shelf.db")
-        else:
-            shelf = RedisShelf(servers.url("redis"), f"t{secrets.token_hex(6)}")
+        shelf = placed(kind, folder)
         await shelf.open()
         try:
             journal = MemoryJournal()
@@ -45,9 +46,17 @@ def play(kind: str, folder: Path, story: Story) -> None:
                 await story(shelf, clerk, journal, ManualClock(AT))
         finally:
             await shelf.clear()
+            if isinstance(shelf, RelationalShelf):
+                for table in ("pages", "lefts", "looked"):
+                    await shelf._query(f"drop table {shelf._namespace}_{table}")
             await shelf.close()
 
     asyncio.run(whole())
+
+
+def placed(kind: str, folder: Path, namespace: str = "") -> Shelf:
+    url = f"sqlite:///{folder}/shelf.db" if kind == "sqlite" else servers.url(kind)
+    return open_shelf(url, namespace or f"t{secrets.token_hex(6)}")
 
 
 async def opened(clerk: Clerk, *ledgers: str) -> None:
@@ -106,6 +115,89 @@ def test_an_older_page_does_not_take_the_place_of_a_newer_one(kind: str, tmp_pat
         assert await shelf.versions() == {"G1": 7}
 
     play(kind, tmp_path, story)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_many_who_fill_it_at_once_the_newest_page_stays_whole(kind: str, tmp_path: Path) -> None:
+    async def story(shelf: Shelf, _clerk: Clerk, _journal: MemoryJournal, _clock: ManualClock) -> None:
+        others = [placed(kind, tmp_path, namespace_of(shelf)) for _ in range(3)]
+        for other in others:
+            await other.open()
+        places = [shelf, *others]
+        pages = [
+            Page("G1", version, tuple(Row("seat", n, str(n), 99, version) for n in range(version % 5 + 1)))
+            for version in range(1, 25)
+        ]
+        await asyncio.gather(*[put_all(places[n % 4], random.Random(n).sample(pages, 24)) for n in range(4)])
+        assert await shelf.versions() == {"G1": 24}
+        assert await shelf.left("G1", "seat", 0, 5) == Left(24, 24)
+        for other in others:
+            await other.close()
+
+    async def put_all(shelf: Shelf, pages: list[Page]) -> None:
+        for page in pages:
+            await shelf.put(page)
+            left = await shelf.left("G1", "seat", 0, 1)
+            assert left is not None and left.count == left.version >= page.version
+
+    play(kind, tmp_path, story)
+
+
+def namespace_of(shelf: Any) -> str:
+    if isinstance(shelf, RelationalShelf):
+        return shelf._namespace
+    return str(shelf._link._tag.strip("{}")) if isinstance(shelf, RedisShelf) else str(shelf._file._namespace)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_are_told_apart_to_the_sign(kind: str, tmp_path: Path) -> None:
+    async def story(shelf: Shelf, _clerk: Clerk, _journal: MemoryJournal, _clock: ManualClock) -> None:
+        names = ["seat", "Seat", "seat ", "sèat", "二等座", "a'b;--", "x" * 200]
+        for number, name in enumerate(names):
+            await shelf.put(Page(name, 1, tuple(Row(pool, 0, name, 9, number) for pool in names)))
+        for number, name in enumerate(names):
+            assert [await shelf.left(name, pool, 0, 1) for pool in names] == [Left(number, 1)] * len(names)
+        await shelf.put(Page("empty", 1, ()))
+        assert await shelf.left("empty", "seat", 0, 1) is None and len(await shelf.versions()) == len(names) + 1
+
+    play(kind, tmp_path, story)
+
+
+@pytest.mark.parametrize("kind", [param for param in KINDS if param.values[0] in TABLES])
+def test_a_question_of_the_back_office_is_plain_sql(kind: str, tmp_path: Path) -> None:
+    """Which ledgers have fewer than 4 left somewhere between two positions: the question of the module's own words."""
+
+    async def story(shelf: Any, clerk: Clerk, journal: MemoryJournal, clock: ManualClock) -> None:
+        await opened(clerk, "G1", "G2", "G3")
+        await clerk.do("G2", commands.Hold("h", AT, "seat", 1, 3, 3))
+        await clerk.do("G3", commands.Hold("h", AT, "seat", 3, 4, 3))
+        await Projector(journal, shelf, clock).look()
+        sql = (
+            "select pages.ledger, min(lefts.left_over) from {ns}_pages pages join {ns}_lefts lefts using (ledger)"
+            " where pool = 'seat' and segment between 0 and 2 group by ledger having min(lefts.left_over) < 4"
+        )
+        if isinstance(shelf, SQLiteShelf):
+            found = await shelf._file.ask(sql)
+        else:
+            found = await shelf._do(lambda: shelf._query(shelf._sql(sql)))
+        assert [tuple(row) for row in found] == [("G2", 3)]
+
+    play(kind, tmp_path, story)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql", "redis"])
+def test_a_place_that_does_not_answer_is_told(kind: str) -> None:
+    async def whole() -> None:
+        with pytest.raises(StoreUnavailable):
+            await open_shelf(f"{kind}://127.0.0.1:9/shike").open()
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize("url", ["memory://", "etcd://here", "nonsense"])
+def test_a_place_where_no_shelf_stands_is_refused(url: str) -> None:
+    with pytest.raises(BadStoreURL, match="no shelf stands at"):
+        open_shelf(url)
 
 
 def test_it_goes_on_when_its_place_does_again(tmp_path: Path) -> None:

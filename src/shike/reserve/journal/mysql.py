@@ -3,70 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
-import asyncmy
 from asyncmy.errors import IntegrityError, MySQLError
 
 from shike.reserve.journal.base import Frame
 from shike.reserve.journal.memory import fenced
 from shike.reserve.journal.relational import INSERT, RelationalJournal
+from shike.reserve.mysql_link import MySQLLink
 from shike.store.mysql.faults import BROKEN, translated
-from shike.store.mysql.opening import Server, check_server
-from shike.store.mysql.options import parse
-from shike.store.relational.statements import texts
-from shike.store.sqlite.options import check_namespace
 
 TABLES: Final = (
-    "create table if not exists {ns}_frames (ledger varchar(200) character set utf8mb4 collate utf8mb4_bin not null,"
+    "create table if not exists {ns}_frames (ledger varchar(200) character set utf8mb4 collate {exact} not null,"
     " version bigint not null, count int not null, checksum bigint not null, body longblob not null,"
     " primary key (ledger, version)) engine = InnoDB",
-    "create table if not exists {ns}_kept (ledger varchar(200) character set utf8mb4 collate utf8mb4_bin not null"
+    "create table if not exists {ns}_kept (ledger varchar(200) character set utf8mb4 collate {exact} not null"
     " primary key, version bigint not null, checksum bigint not null, sum bigint not null, data longblob not null)"
     " engine = InnoDB",
 )
 END: Final = "select version + count from {ns}_frames where ledger = {0} order by version desc limit 1"
 
 
-class MySQLJournal(RelationalJournal):
+class MySQLJournal(RelationalJournal, MySQLLink):
     """As durable as the server; one that is set to lose data is refused, unless the URL accepts it (P8)."""
 
-    marks = ("%s",) * 5
+    tables = TABLES
     keep_sql = (
         "insert into {ns}_kept (ledger, version, checksum, sum, data) values ({0}, {1}, {2}, {3}, {4})"
         " on duplicate key update checksum = if(values(version) >= version, values(checksum), checksum),"
         " sum = if(values(version) >= version, values(sum), sum),"
         " data = if(values(version) >= version, values(data), data), version = greatest(version, values(version))"
     )
-
-    def __init__(self, url: str, namespace: str = "reserve") -> None:
-        check_namespace(namespace)
-        super().__init__(namespace)
-        self._options = parse(url)
-        self.where = self._options.where
-
-    async def _connect(self) -> Any:
-        try:
-            connection = asyncmy.Connection(**self._options.words, autocommit=True)  # type: ignore[no-untyped-call]
-            await connection.connect()
-        except (MySQLError, *BROKEN) as error:
-            raise translated(error, self.where) from error
-        return connection
-
-    async def _make(self) -> None:
-        facts = await self._query(texts("shike.store.mysql")["settings"])
-        check_server(Server(*facts[0]), self._options)
-        for table in TABLES:
-            await self._query(table.replace("{ns}", self._namespace))
-
-    async def _query(self, sql: str, *words: Any) -> Sequence[Any]:
-        try:
-            async with self._connection.cursor() as cursor:
-                await cursor.execute(sql, words or None)
-                return list(await cursor.fetchall())
-        except (MySQLError, *BROKEN) as error:
-            raise translated(error, self.where) from error
 
     async def _insert(self, frames: Sequence[Frame]) -> None:
         try:
@@ -84,12 +51,3 @@ class MySQLJournal(RelationalJournal):
             raise fenced(frames[0].ledger, frames[0].version) from error
         except (MySQLError, *BROKEN) as error:
             raise translated(error, self.where) from error
-
-    async def _leave(self) -> None:
-        with suppress(MySQLError, *BROKEN):
-            await self._connection.ensure_closed()
-
-    def _give_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None

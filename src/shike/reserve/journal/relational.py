@@ -1,16 +1,12 @@
-"""What the journals on SQL servers share: one connection, made on use, one statement at a time."""
+"""What the journals on SQL servers share: the protocol, over a connection of either dialect."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
-from shike.errors import StoreUnavailable
 from shike.reserve.journal.base import Frame, Kept
-from shike.store.relational.link import Again
-
-T = TypeVar("T")
+from shike.reserve.relational_link import RelationalLink
 
 FRAMES: Final = (
     "select ledger, version, count, checksum, body from {ns}_frames"
@@ -19,38 +15,15 @@ FRAMES: Final = (
 KEPT: Final = "select ledger, version, checksum, sum, data from {ns}_kept where ledger = {0}"
 LEDGERS: Final = "select distinct ledger from {ns}_frames where ledger > {0} order by ledger limit {1}"
 INSERT: Final = "insert into {ns}_frames (ledger, version, count, checksum, body) values ({0}, {1}, {2}, {3}, {4})"
-CALL_SECONDS: Final = 10.0  # as a call of a store: then the connection is given up, and what it did is unknown
 
 
-class RelationalJournal:
-    """The protocol over `_connect`, `_query`, `_insert`; how parameters are written is the dialect's."""
+class RelationalJournal(RelationalLink):
+    """The protocol over `_insert`."""
 
-    marks: tuple[str, ...]
-    where: str
-
-    def __init__(self, namespace: str) -> None:
-        self._namespace = namespace
-        self._connection: Any = None
-        self._lock = asyncio.Lock()
-        self._is_made = False
-
-    async def open(self) -> None:
-        await self._do(lambda: self._query("select 1"))
-
-    async def close(self) -> None:
-        async with self._lock:
-            if self._connection is not None:
-                await self._leave()
-                self._give_up()
+    keep_sql: str
 
     async def append(self, frames: Sequence[Frame]) -> None:
-        for last in (False, False, True):
-            try:
-                await self._do(lambda: self._insert(frames))
-                return
-            except Again as error:  # the server took it back, whole
-                if last:
-                    raise StoreUnavailable(f"{self.where} is too busy to write; repeat the commands") from error
+        await self._insist(lambda: self._insert(frames))
 
     async def frames(self, ledger: str, after: int = 0, most: int = 1_000) -> list[Frame]:
         rows = await self._do(lambda: self._query(self._sql(FRAMES), ledger, after, most))
@@ -67,45 +40,6 @@ class RelationalJournal:
     async def ledgers(self, after: str = "", most: int = 1_000) -> list[str]:
         return [row[0] for row in await self._do(lambda: self._query(self._sql(LEDGERS), after, most))]
 
-    keep_sql: str
-
-    async def _connect(self) -> Any:
-        raise NotImplementedError
-
-    async def _make(self) -> None:
-        raise NotImplementedError
-
-    async def _query(self, sql: str, *words: Any) -> Sequence[Any]:
-        raise NotImplementedError
-
     async def _insert(self, frames: Sequence[Frame]) -> None:
+        """All of the frames or none. Raises `Fenced` where a version is taken, or there is a gap before it."""
         raise NotImplementedError
-
-    async def _leave(self) -> None:
-        """Say good-bye, where the driver has to be told."""
-
-    def _give_up(self) -> None:
-        raise NotImplementedError
-
-    async def _do(self, work: Callable[[], Awaitable[T]]) -> T:
-        """On the one connection; whatever goes wrong with it, or takes too long, ends it."""
-        async with self._lock:
-            is_well = False
-            try:
-                async with asyncio.timeout(CALL_SECONDS):
-                    if self._connection is None:
-                        self._connection = await self._connect()
-                    if not self._is_made:
-                        await self._make()
-                        self._is_made = True
-                    found = await work()
-                    is_well = True
-                    return found
-            except TimeoutError as error:
-                raise StoreUnavailable(f"{self.where} has not answered for {CALL_SECONDS:.0f} s") from error
-            finally:
-                if not is_well:
-                    self._give_up()
-
-    def _sql(self, text: str) -> str:
-        return text.format(*self.marks, ns=self._namespace)
