@@ -62,7 +62,7 @@ fault: $(VENV)/.dev  ## real processes and servers, really killed; writes docs/f
 bench: $(VENV)/.bench peers  ## Shike beside its peers, in one run
 	$(RUN) benchmarks
 
-PEERS := out/peers out/peers-arq
+PEERS := out/peers out/peers-arq out/peers-events
 
 peers: $(PEERS:=/.done)  ## the peers of the benchmarks, apart: they do not get along with one another
 

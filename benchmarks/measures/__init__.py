@@ -15,6 +15,7 @@ from benchmarks.measures import (
     footprint,
     idle,
     imports,
+    journal,
     lateness,
     limits,
     memory,
@@ -62,5 +63,7 @@ MEASURES: dict[str, Measure] = {
         footprint.MEASURE,
         connections.MEASURE,
         limits.MEASURE,
+        journal.MEASURE,
+        journal.REPLAY,
     )
 }
