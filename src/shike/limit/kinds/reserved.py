@@ -6,10 +6,11 @@ slot is kept free for a reservation by not giving it to a run that may last into
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
 from shike.clock import MICROS, to_datetime
@@ -82,11 +83,19 @@ class Reserved(Limit, frozen=True):
         return f"slots of {self.pool}/{self.kind}, reserved by {by}; runs of {in_words(self.longest_micros)} at most"
 
 
+class Ahead(Struct, frozen=True):
+    """What holds while a run that is let in now may be under way: whose how many slots are, from each instant on."""
+
+    next_change: int  # 0: none
+    reserved: dict[int, Counter[str]]
+
+
 class Sharing(Limit, frozen=True):
     """A `Reserved`, with the slots as they are told now. Its memory: who has which runs under way, until when each."""
 
     declared: Reserved
     slots: Slots | None
+    seen: dict[int, Ahead] = field(default_factory=dict)  # by instant: one decision asks many times at one
 
     word: ClassVar[str] = Reserved.word
     shared: ClassVar[bool] = True
@@ -119,13 +128,21 @@ class Sharing(Limit, frozen=True):
             return No(f"no slots of {self.declared.pool}/{self.declared.kind} are told: open the pool, with its store")
         if taken >= self.most():
             return No(f"{taken} of {self.most()} under way")
-        changes = self.slots.changes(now)
-        until = now + self.declared.longest_micros
+        ahead = self._ahead(self.slots, now)
         view = _View(self.slots, memory or {}, self.declared.who(values), now)
-        for at in (now, *(edge for edge in changes if edge < until)):
-            if words := view.full(at):
-                return No(words, changes[0] if changes else 0)
+        for at, reserved in ahead.reserved.items():
+            if words := view.full(at, reserved):
+                return No(words, ahead.next_change)
         return None
+
+    def _ahead(self, slots: Slots, now: int) -> Ahead:
+        if now not in self.seen:
+            self.seen.clear()
+            changes = slots.changes(now)
+            until = now + self.declared.longest_micros
+            edges = (now, *(edge for edge in changes if edge < until))
+            self.seen[now] = Ahead(changes[0] if changes else 0, {at: slots.reserved(at) for at in edges})
+        return self.seen[now]
 
     def take(self, memory: Memory, values: Mapping[str, Scalar], run_id: int, now: int) -> Memory:
         who = self.declared.who(values)
@@ -144,15 +161,18 @@ class _View(Struct, frozen=True):
     who: str
     now: int
 
-    def full(self, at: int) -> str:
+    def full(self, at: int, reserved: Counter[str]) -> str:
         """Why one more of its runs, under way at that instant, would take what is another's; empty: it would not."""
-        under_way = {who: self._still(runs, at) for who, runs in self.runs.items()}
+        if not self._full(at, reserved, {who: len(runs) for who, runs in self.runs.items()}):
+            return ""  # though all of them lasted so long
+        return self._full(at, reserved, {who: self._still(runs, at) for who, runs in self.runs.items()})
+
+    def _full(self, at: int, reserved: Counter[str], under_way: Mapping[str, int]) -> str:
         mine = under_way.get(self.who, 0)
         for cap in self.slots.capping(self.who, at, self.now):
             taken = sum(count for who, count in under_way.items() if not cap.tenants or who in cap.tenants)
             if taken >= cap.count:
                 return f"{taken} of {cap.count} that {', '.join(cap.tenants) or 'all'} may have{self._when(at)}"
-        reserved = self.slots.reserved(at)
         if mine < reserved[self.who]:
             return ""
         others = (under_way.keys() | reserved.keys()) - {self.who}
