@@ -38,8 +38,6 @@ async def _ack_of(ask: Ask[Any, Any], place: int, sent: NewAck, is_read: bool) -
         claimed, ask.path["session"], "", claimed_at, max(now - round(sent.seconds * MICROS), claimed_at), now
     )
     ack = _meant(ask, facts, sent, result)
-    if ack.result:
-        ack = replace(ack, result=ask.desk.client.codec.encode(ack.result))
     if claimed.run.options:
         ack = await _with_repeat(ask, ack, claimed)
     return await _with_news(ask, ack, claimed)
