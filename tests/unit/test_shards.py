@@ -235,7 +235,7 @@ WRONG_PARTS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG_PARTS, ids=str)
+@pytest.mark.parametrize("wrong", WRONG_PARTS, ids=[f"{next(iter(one))}{n}" for n, one in enumerate(WRONG_PARTS)])
 def test_what_cannot_be_cut_is_refused_and_says_why(wrong: dict[str, Any]) -> None:
     given = {"task": lengths, "items": ["a"] * 10} | wrong
     graph = app.graph()
