@@ -45,8 +45,9 @@ class Call(Struct, Generic[R], frozen=True):
     how: How
     promised: dict[str, Any] | None = None  # arguments that take results of other runs: only a graph can submit them
 
-    def entry(self, run_id: int, now: int, codec: Codec) -> Entry:
-        """The run this call becomes. `now` is only used to refuse a due time that is long past."""
+    def entry(self, run_id: int, now: int, codec: Codec, gate: str | None = None) -> Entry:
+        """The run this call becomes. `now` is only used to refuse a due time that is long past. `gate`: of its limits;
+        None: as its task says."""
         definition, how = self.definition, self.how
         self.refuse_promised()
         if how.at and how.at < now - MISFIRE_GRACE_SECONDS * MICROS:
@@ -65,7 +66,7 @@ class Call(Struct, Generic[R], frozen=True):
             how.at,
             key=how.key,
             expires_at=self._expires_at(now),
-            gate=definition.gate(self.payload),
+            gate=definition.gate(self.payload) if gate is None else gate,
             options=pack_options(definition, how),
             owner=how.owner or definition.owner,
         )

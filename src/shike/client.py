@@ -31,6 +31,7 @@ from shike.how import How, as_it_is
 from shike.ids import RunIds, virtual_bucket
 from shike.ids.forks import FORKS
 from shike.lazy import Lazy
+from shike.limit.told import Told
 from shike.model import IN_LANE, PROTOCOL_VERSION, Ended, Live, State
 from shike.runtime import Runtime, driven, rest
 from shike.store.base import Store
@@ -65,6 +66,7 @@ class Client:
         self._home: asyncio.AbstractEventLoop | None = None
         self._background: Background | None = None
         self._beside: Background | None = None
+        self.told = Told(lambda: self.runtime.clock.monotonic())
         self._waits: dict[int, list[asyncio.Future[None]]] = {}
         self._unlisten: Callable[[], None] | None = None
         self._opening: asyncio.Lock | None = None
@@ -255,6 +257,7 @@ class Client:
         """The runs that calls become, with ids of this process's own; nothing is stored yet."""
         store = await self._opened()
         ids, codec, count = await self._numbers(store), self.codec, store.virtual_buckets
+        await self.told.learn(store, [call.definition for call in calls])
         now = self.runtime.clock.wall()
         try:
             run_ids = ids.spread(len(calls), count)
@@ -264,7 +267,7 @@ class Client:
         entries = []
         for call, run_id in zip(calls, run_ids, strict=True):
             at_home = ids.next(virtual_bucket(call.how.key, count)) if call.how.key and count > 1 else run_id
-            entries.append(call.entry(at_home, now, codec))
+            entries.append(call.entry(at_home, now, codec, self.told.gate(call.definition, call.payload)))
         return entries
 
     async def deliver(self, entries: Sequence[Entry]) -> list[Submitted]:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -19,7 +18,7 @@ from shike.how import lane_of, pack_options
 from shike.model import NEVER, Misfire, Overlap, Schedule
 from shike.store.codec import Codec
 from shike.task import check_name, member
-from shike.track.settle import options_of
+from shike.track.settle import with_gate
 from shike.trigger import AnyTrigger, Every, Trigger, cron, decode, encode, every, once
 from shike.trigger.duration import parse_duration
 from shike.trigger.line import Line
@@ -155,16 +154,12 @@ def schedule_of(
         end_at=NEVER if policies.end is None else to_micros(policies.end),
         count=policies.count,
         expires_seconds=_seconds("expires", policies.expires) or how.expires_seconds or definition.expires_seconds,
-        options=_with_gate(pack_options(definition, how, repeat_seconds), gate),
+        options=with_gate(pack_options(definition, how, repeat_seconds), gate),
         owner=how.owner or definition.owner,
         tz_version=tz_version(),
     )
     Line.of(schedule).after(None, limit=1)  # refuses a line that can never be walked
     return schedule
-
-
-def _with_gate(packed: bytes, gate: str) -> bytes:
-    return msgspec.json.encode(replace(options_of(packed), gate=gate)) if gate else packed
 
 
 def trigger_of(schedule: Schedule) -> AnyTrigger:

@@ -18,13 +18,14 @@ from shike.lazy import Lazy
 from shike.model import Gang, OnParent, Shard, State, Ties
 from shike.shards import as_member, band_together, refuse_mixed
 from shike.shards import at_home as _at_home
-from shike.store.children import gate_of
 from shike.store.guards import Absent, Entry, Insert
 from shike.store.verbs import Answer, Move
 from shike.task import member
+from shike.track.approval import first_gate
 from shike.track.grain import Part, sizes
 from shike.track.graph import Edge, ordered, ties_of
 from shike.track.handover import Promised, promised_in, written
+from shike.track.settle import with_gate
 from shike.trigger.duration import parse_duration
 
 R = TypeVar("R")
@@ -297,6 +298,7 @@ class Graph:
         order, client = self.order(), self._client
         spread = keys[0].key if keys else client.runtime.entropy.token_hex(8)
         first = await client.take_id(spread, len(order))
+        await client.told.learn(await client.store(), [node.call.definition for node in self.nodes])
         self.refuse_stored()  # by another submission that was under way
         self._id = first
         found = self._entries(order, first)
@@ -342,20 +344,21 @@ class Graph:
         call = node.call
         if taken:
             call = replace(call, how=replace(call.how, keep_result=True))
+        unknown = [name for name, value in (call.promised or {}).items() if promised_in(value)]
         if call.promised is not None:
             here = places[node.number]
             what = f"arguments of task {call.definition.name!r}"
             payload, name = written(call.promised, lambda parent: places[parent.number] - here, what)
             call = replace(call, payload=payload, how=replace(call.how, takes=name), promised=None)
-        if call.definition.limits is not None:
-            raise GraphError(
-                f"{call.definition.name!r} has limits, and a run of a graph waits for its parents alone: let a run of "
-                "the graph submit it, or leave the limits out"
-            )
-        entry = as_member(call.entry(run_id, now, self._client.codec), node, ties.graph)
-        gate = gate_of(ties.graph) if ties.after or ties.approval_seconds else ""
+        limited = self._client.told.gate(call.definition, call.payload, unknown)
+        if call.definition.limits is not None and node.gang is not None:
+            raise GraphError(f"{node!r} has limits, and its gang begins together or not at all: leave one of them out")
+        entry = as_member(call.entry(run_id, now, self._client.codec, limited), node, ties.graph)
+        gate, options = first_gate(ties, limited), entry.run.options
+        if gate != limited:
+            options = with_gate(options, limited)
         key = node.key or (f"{ties.graph}/{node.name}" if node.name else "")
-        return replace(entry, run=replace(entry.run, ties=ties, gate=gate, key=key))
+        return replace(entry, run=replace(entry.run, ties=ties, gate=gate, key=key, options=options))
 
     def __await__(self) -> Generator[Any, None, Graph]:
         return cast(Lazy[Graph], self.submit()).__await__()

@@ -161,7 +161,7 @@ class Options(Struct, frozen=True, kw_only=True, omit_defaults=True):
     repeat_seconds: float | None = None  # fixed delay: the next moment is so long after this run's end
     route: Route | None = None  # None: whoever is free
     takes: str = ""  # in its arguments an object with this one name stands for parents' results: `track.handover`
-    gate: str = ""  # of a schedule: where its runs wait for their limits
+    gate: str = ""  # of a schedule, or of a run that needs approval: where its runs, or it then, wait for their limits
     traceparent: str = ""  # the span that submitted it (W3C Trace Context)
     shard: Shard | None = None  # of divided work, which part it is
     gang: Gang | None = None  # the runs that it begins with

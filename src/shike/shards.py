@@ -37,8 +37,6 @@ def broadcast(client: Client, call: Call[R], on_gone: OnGone | str) -> Handles[R
         raise BadInput(f"{call!r:.60} is no call of a task; write app.broadcast(task.bind(…))")
     if call.how.key:
         raise BadInput("a broadcast has no business key: it is as many runs as there are workers")
-    if call.definition.limits is not None:
-        raise BadInput(f"{call.definition.name!r} has limits, and a broadcast waits for none: leave them out")
     call.refuse_promised()
     how = member(OnGone, on_gone)
     found = client.both("Shike.broadcast", lambda: _broadcast(client, call, how))
@@ -62,10 +60,11 @@ async def _broadcast(client: Client, call: Call[R], on_gone: OnGone) -> list[Han
     first = await client.take_id(client.runtime.entropy.token_hex(8), len(workers))
     now, route = client.runtime.clock.wall(), routed(call.definition, call.how) or Route()
     ids = [first + (number << BUCKET_BITS) for number in range(len(workers))]
-    entries = []
+    await client.told.learn(store, [call.definition])
+    entries, gate = [], client.told.gate(call.definition, call.payload)
     for index, (run_id, worker) in enumerate(zip(ids, workers, strict=True)):
         own = replace(route, session=worker.session, on_gone=on_gone)
-        one = replace(call, how=replace(call.how, route=own)).entry(run_id, now, client.codec)
+        one = replace(call, how=replace(call.how, route=own)).entry(run_id, now, client.codec, gate)
         entries.append(as_part(one, Shard(index, len(workers))))
     await client.deliver(entries)
     return [Handle(client, call.definition, None, run_id) for run_id in ids]

@@ -36,6 +36,11 @@ SETTINGS = (
 class Limited(Protocol):
     """What a definition has to know of its limits: `shike.limit.declared.Limits`."""
 
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The arguments that they go by."""
+        ...
+
     def gate(self, payload: bytes) -> str:
         """Where a run with these arguments waits for its permits."""
         ...

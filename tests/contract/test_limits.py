@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from shike import Concurrency, Cooldown, Debounce, FairShare, Rate
 from shike.bounds import GATE_LOOK_RUNS
@@ -21,9 +22,13 @@ from shike.model import RECORD_VERSION, Run, State
 from shike.operate import limits as operating
 from shike.operate import strikes
 from shike.scheduler.admission import Admission
+from shike.store.children import gate_of as graph_gate
 from shike.store.guards import Entry
 from shike.store.hints import HintKind
 from shike.store.verbs import Answer, Move
+from shike.track.approval import let_in
+from shike.track.settle import with_gate
+from tests.contract.graphs import Plan
 from tests.contract.world import TASK, World
 
 
@@ -358,3 +363,111 @@ async def test_what_a_newer_program_declares_is_refused_in_words(world: World) -
     await world.store.put(f"{rows.DECLARED}{TASK}", msgspec.json.encode([row]), expect=None)
     with pytest.raises(Exception, match="no limit 'leaky'"):
         await operating.listing(world.store)
+
+
+class Waiting(Plan):
+    """A graph whose runs have limits."""
+
+    async def of(self, desk: Desk, **values: Any) -> dict[str, int]:
+        name = gate_of(TASK, values)
+        desk.gates[name] = Gate(TASK, values)
+        runs = self.runs(desk.world)
+        await desk.world.submit(
+            *[run if run.ties.approval_seconds else replace(run, gate=name) for run in runs.values()]
+        )
+        return {name: run.id for name, run in runs.items()}
+
+
+async def test_a_child_asks_for_its_limits_from_the_step_on_that_ends_its_parent(world: World) -> None:
+    """R0.9, R2.14: before that nobody gives it a permit, and after it nobody gives it a slot without one."""
+    desk = await Desk(world, Concurrency(1)).declare()
+    ids = await Waiting().add("a").add("b", "a").add("c", "a").of(desk)
+    await desk.look()
+    assert await desk.holders("concurrency") == [ids["a"]]
+    parent = await world.take()
+    world.clock.advance(5)
+    world.listen()
+    assert await world.settle(parent, State.SUCCESS) is Answer.ACCEPTED
+    assert (await world.hint(HintKind.GATED)).name == gate_of(TASK, {})
+    for child in "bc":
+        live = await world.live(ids[child])
+        assert (live.state, live.run_at) == (State.WAITING, world.now)
+    assert await desk.granted() == []
+    await desk.look()
+    assert await desk.granted() == [ids["b"]]
+    assert await desk.holders("concurrency") == [ids["b"]]
+
+
+async def test_a_child_that_waits_for_its_parents_takes_no_place_among_those_that_ask(world: World) -> None:
+    desk = await Desk(world, Concurrency(1), Debounce("5s", by="doc")).declare()
+    ids = await Waiting().add("a").add("b", "a").of(desk, doc="x")
+    world.clock.advance(6)
+    await desk.look()
+    assert (await world.live(ids["b"])).state is State.WAITING
+    assert await desk.granted() == [ids["a"]]
+
+
+async def test_a_child_that_is_superseded_ends_its_own_children(world: World) -> None:
+    desk = await Desk(world, Debounce("5s", by="doc")).declare()
+    name = gate_of(TASK, {"doc": "x"})
+    plan = Plan().add("a").add("b", "a").add("c", "b")
+    runs = plan.runs(world)
+    await world.submit(*[replace(run, gate=name) if key == "b" else run for key, run in runs.items()])
+    await world.settle(await world.take(), State.SUCCESS)
+    (later,) = await desk.wait(1, doc="x")
+    world.clock.advance(6)
+    await desk.look()
+    assert (await world.ended(runs["b"].id)).state is State.SKIPPED
+    assert (await world.ended(runs["c"].id)).state is State.SKIPPED
+    assert await desk.granted() == [later]
+
+
+async def test_what_was_approved_goes_before_its_limits(world: World) -> None:
+    desk = await Desk(world, Concurrency(1)).declare()
+    (first,) = await desk.wait(1)
+    await desk.look()
+    ids = await Waiting().add("b", approval=60.0).of(desk)
+    live = await world.live(ids["b"])
+    approved = replace(live.run, options=with_gate(live.run.options, gate_of(TASK, {})))
+    assert await world.store.move([let_in(approved, live.version, world.now)]) == [Answer.ACCEPTED]
+    live = await world.live(ids["b"])
+    assert (live.state, live.run.gate, live.run_at) == (State.WAITING, gate_of(TASK, {}), world.now)
+    assert await world.store.gate_waiters(graph_gate(ids["b"]), 10) == []
+    await desk.look()
+    await world.settle(await world.take(), State.SUCCESS)
+    await desk.look()
+    assert await desk.holders("concurrency") == await desk.granted() == [ids["b"]] != [first]
+
+
+async def test_a_run_that_waits_for_its_parents_cannot_be_put_before_another_gate(world: World) -> None:
+    desk = await Desk(world, Concurrency(1)).declare()
+    ids = await Plan().add("a").add("b", "a").submit(world)
+    live = await world.live(ids["b"])
+    gated = replace(live.run, gate=gate_of(TASK, {}))
+    assert await world.move(ids["b"], State.WAITING, version=live.version, run=gated) is Answer.GUARDED
+    await desk.look()
+    assert (await world.live(ids["b"])).run.gate == graph_gate(ids["a"])
+
+
+async def test_a_run_in_a_lane_is_put_before_a_gate(world: World) -> None:
+    """Of one who did not know that its task has limits."""
+    desk = await Desk(world, Concurrency(1)).declare()
+    (other,) = await desk.wait(1)
+    await desk.look()
+    stray = await world.add(task=TASK)
+    live = await world.live(stray)
+    world.listen()
+    gated = replace(live.run, gate=gate_of(TASK, {}))
+    assert await world.move(stray, State.WAITING, version=live.version + 1, run=gated) is Answer.REFUSED
+    assert await world.move(stray, State.WAITING, version=live.version, run=gated) is Answer.ACCEPTED
+    assert (await world.hint(HintKind.GATED)).name == gated.gate
+    live = await world.live(stray)
+    assert (live.state, live.run) == (State.WAITING, gated)
+    assert [one.run_id for one in await world.store.gate_waiters(gated.gate, 10)] == [stray]
+    first = await world.take()
+    assert first.run.id == other
+    assert await desk.granted() == []
+    await world.settle(first, State.SUCCESS)
+    await desk.look()
+    assert await desk.holders("concurrency") == [stray]
+    assert await desk.granted() == [stray]

@@ -37,6 +37,7 @@ class Declared(Struct, frozen=True, omit_defaults=True):
     kind: str
     by: tuple[str, ...] = ()
     numbers: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)  # of the arguments that it goes by: for who has not the task
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
@@ -103,6 +104,20 @@ async def effective(store: Store, task: str = "") -> dict[str, Effective]:
     return _read(await _said(store, task), task)
 
 
+async def told(store: Store) -> dict[str, Limits]:
+    """What was declared, by task, for who has not the tasks; without what a newer program wrote."""
+    found = {}
+    for row in await store.controls(DECLARED):
+        task = row.key.removeprefix(DECLARED)
+        with suppress(BadLimit):
+            rows = _declared(task, row.value)
+            args = tuple(sorted({name for one in rows for name in one.by}))
+            defaults = {name: value for one in rows for name, value in one.defaults.items()}
+            if rows:
+                found[task] = Limits(task, _named(rows), args, defaults)
+    return found
+
+
 async def _said(store: Store, task: str) -> list[Control]:
     """What was declared and what was set; not what is remembered, of which there is much."""
     return [*await store.controls(f"{DECLARED}{task}"), *await store.controls(f"{CHANGED}{task}")]
@@ -166,17 +181,33 @@ def pool_of(limits: Effective, shard: int) -> str:
 
 
 def _packed(limits: Limits) -> bytes:
-    rows = [Declared(one.name, one.limit.word, one.limit.args, numbers_of(one.limit)) for one in limits.named]
+    plain = {name: value for name, value in sorted(limits.defaults.items()) if isinstance(value, str | int)}
+    rows = [
+        Declared(
+            one.name,
+            one.limit.word,
+            one.limit.args,
+            numbers_of(one.limit),
+            {name: value for name, value in plain.items() if name in one.limit.args},
+        )
+        for one in limits.named
+    ]
     return msgspec.json.encode(rows)
 
 
 def _effective(task: str, value: bytes, changes: dict[str, Change]) -> Effective:
+    return _merged(task, _named(_declared(task, value)), changes)
+
+
+def _declared(task: str, value: bytes) -> tuple[Declared, ...]:
     try:
-        rows = msgspec.json.decode(value, type=tuple[Declared, ...])
+        return msgspec.json.decode(value, type=tuple[Declared, ...])
     except msgspec.MsgspecError as error:
         raise BadLimit(f"the limits of {task} cannot be read: {error}", limit=task) from None
-    declared = tuple(Named(one.name, make(one.kind, {**one.numbers, "by": one.by})) for one in rows)
-    return _merged(task, declared, changes)
+
+
+def _named(rows: Iterable[Declared]) -> tuple[Named, ...]:
+    return tuple(Named(one.name, make(one.kind, {**one.numbers, "by": one.by})) for one in rows)
 
 
 def _merged(task: str, declared: tuple[Named, ...], changes: Mapping[str, Change]) -> Effective:

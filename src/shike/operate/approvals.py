@@ -18,7 +18,7 @@ from shike.store.base import RunFilter, Store
 from shike.store.codec import Codec
 from shike.store.verbs import Answer, Move
 from shike.track import handover, settle
-from shike.track.approval import Approval, awaits, decoded, digest_of, encoded, key_of
+from shike.track.approval import Approval, awaits, decoded, digest_of, encoded, key_of, let_in
 
 LISTED_MAX = 1_000  # of the newest runs that wait, looked through for such
 
@@ -91,9 +91,12 @@ async def carry_out(store: Store, run_id: int, approval: Approval) -> Answer:
     known = await store.live(run_id)
     if known is None or not awaits(known):
         return Answer.REFUSED
-    to, run_at = (State.SCHEDULED, await store.now()) if approval.granted else (State.CANCELLED, None)
-    reason = "" if approval.granted else f"approval was refused by {approval.by}"
-    (answer,) = await store.move([Move(run_id=run_id, version=known.version, to=to, run_at=run_at, reason=reason)])
+    if approval.granted:
+        wanted = let_in(known.run, known.version, await store.now())
+    else:
+        reason = f"approval was refused by {approval.by}"
+        wanted = Move(run_id=run_id, version=known.version, to=State.CANCELLED, reason=reason)
+    (answer,) = await store.move([wanted])
     return answer
 
 

@@ -17,9 +17,11 @@ from msgspec.structs import replace
 
 from shike.clock import to_datetime
 from shike.lanes import is_hall, queue_of
+from shike.limit.gates import is_limit_gate
 from shike.model import NEVER, TERMINAL, Attempt, Ended, Session, SessionState, State
 from shike.operate.sayings import sentence
 from shike.operate.waterfall import Bar, Evidence, Kind, Point, Status, bars, points, promoted_at, route_of, seconds
+from shike.store.children import UNTIL_FREED
 from shike.store.past import Pause
 from shike.worker.serving import unpack
 
@@ -243,7 +245,8 @@ def _until_now(seen: Evidence, before: Attempt | None, since: int, zone: tzinfo 
         )  # fmt: skip
         return
     if known.state is State.WAITING:
-        cause = Cause.PARENTS if known.run.ties is not None else Cause.GATE
+        asks = is_limit_gate(known.run.gate) and known.run_at < UNTIL_FREED
+        cause = Cause.PARENTS if known.run.ties is not None and not asks else Cause.GATE
         yield _wait(since, now, cause, "gate_now", number, Status.OPEN, gate=known.run.gate)
         return
     if before is not None and known.run_at > since:

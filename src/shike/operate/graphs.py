@@ -15,10 +15,11 @@ from shike.clock import to_datetime
 from shike.errors import Conflict, NotFound
 from shike.ids.runs import BUCKET_BITS
 from shike.lanes import queue_of
+from shike.limit.gates import is_limit_gate
 from shike.model import TERMINAL, Ended, Live, State
 from shike.operate.facts import instant, state_now
 from shike.store.base import RunFilter, Store
-from shike.store.children import parents
+from shike.store.children import UNTIL_FREED, parents
 from shike.track.approval import awaits
 
 PARENTS_TOLD = 20  # of those that are not over; of the rest it is told how many there are
@@ -167,6 +168,8 @@ async def waits(store: Store, known: Live) -> Waits | None:
     """Why a run waits; None for one that waits for no others and no approval. Looks at each parent: as slow as it has
     many."""
     if known.state is not State.WAITING or known.run.ties is None:
+        return None
+    if is_limit_gate(known.run.gate) and known.run_at < UNTIL_FREED:
         return None
     if awaits(known):
         return Waits(states={}, approval_until=f"{to_datetime(known.run_at):%Y-%m-%d %H:%M:%S} UTC")

@@ -19,6 +19,7 @@ from shike.limit.strikes import Strikes, arguments_of, listed
 from shike.model import Live, State
 from shike.operate.facts import instant
 from shike.store.base import RunFilter, Store
+from shike.store.children import UNTIL_FREED
 
 HOLDERS_TOLD = 5  # of a limit, by name; the others are counted
 RUNS_READ = 1_000  # of a task, to find the keys in use
@@ -121,7 +122,7 @@ async def why_limited(store: Store, live: Live) -> WhyLimited | None:
         strike = Strikes(await listed(store)).on(live.run, args, now)
         if strike is not None:
             return WhyLimited(words=strike.words(), again_at=instant(strike.until))
-    if gate is None:
+    if gate is None or live.run_at == UNTIL_FREED:
         return None
     if live.run_at > now:
         return WhyLimited(words="its moment has not come; then it asks for its limits", again_at=instant(live.run_at))

@@ -20,8 +20,9 @@ from shike.ids.runs import BUCKET_BITS
 from shike.model import NEVER, Ended, Live, Misfire, Run, State
 from shike.operate.graphs import NODES_TOLD
 from shike.store.base import RunFilter, Store
-from shike.store.children import gate_of, parents, verdict
+from shike.store.children import parents, verdict
 from shike.store.guards import Entry, Replayed
+from shike.track.approval import first_gate, limits_of
 from shike.track.graph import Edge, ties_of
 from shike.track.settle import options_of
 
@@ -139,7 +140,7 @@ async def _entries(client: Client, store: Store, picked: Sequence[Ended]) -> lis
                     misfire_seconds=0.0,
                     replay_of=0,
                     ties=ties,
-                    gate=gate_of(first) if ties.after or ties.approval_seconds else "",
+                    gate=first_gate(ties, limits_of(run)),
                 ),
                 delay_seconds=0.0,
             )

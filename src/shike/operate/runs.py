@@ -24,6 +24,7 @@ from shike.store.base import RunFilter, Store
 from shike.store.guards import Entry, Replayed
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Answer, Move
+from shike.track.approval import first_gate, limits_of
 from shike.waiting import moves
 
 PAGE_RUNS = 200
@@ -201,6 +202,7 @@ def again(run: Run, run_id: int) -> Run:
     took; nobody waits for it, and it needs an approval of its own."""
     options = msgspec.json.decode(run.options, type=Options) if run.options else Options()
     packed = msgspec.json.encode(replace(options, repeat_seconds=None))
+    ties = None if run.ties is None else replace(run.ties, after=(), before=())
     return replace(
         run,
         id=run_id,
@@ -210,8 +212,8 @@ def again(run: Run, run_id: int) -> Run:
         misfire=Misfire.ALL,
         misfire_seconds=0.0,
         expires_at=NEVER,
-        gate=run.gate if run.ties is None or run.ties.approval_seconds else "",
-        ties=None if run.ties is None else replace(run.ties, after=(), before=()),
+        gate=run.gate if ties is None else first_gate(ties, limits_of(run)),
+        ties=ties,
         replay_of=run.replay_of or run.id,
         options=b"" if packed == b"{}" else packed,
     )

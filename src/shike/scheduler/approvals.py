@@ -6,7 +6,7 @@ from shike.bounds import GATE_LOOK_RUNS
 from shike.model import State
 from shike.store.base import Store
 from shike.store.verbs import Move
-from shike.track.approval import decoded, key_of
+from shike.track.approval import decoded, key_of, let_in
 
 EXPIRED = "approval expired: nobody approved it in time"
 
@@ -21,7 +21,8 @@ async def expire(store: Store, gate: str) -> bool:
         rows = await store.controls(key_of(gated.run_id))
         said = next((decoded(row.value) for row in rows if row.key == key_of(gated.run_id)), None)
         if said is not None and said.granted:  # whoever approved was cut off before the run was let in
-            moves.append(Move(run_id=gated.run_id, version=gated.version, to=State.SCHEDULED, run_at=now))
+            if (live := await store.live(gated.run_id)) is not None:
+                moves.append(let_in(live.run, gated.version, now))
         else:
             reason = EXPIRED if said is None else f"approval was refused by {said.by}"
             to = State.SKIPPED if said is None else State.CANCELLED

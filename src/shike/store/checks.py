@@ -9,7 +9,7 @@ from shike.bounds import ARGS_BYTES_MAX, BANDS, DURATION_SECONDS_MAX, GRAPH_RUNS
 from shike.clock import WALL_MAX
 from shike.errors import BadInput, BadTime, Conflict, ShikeError, TooLarge
 from shike.lanes import SIGN
-from shike.model import State, may_move
+from shike.model import Run, State, may_move
 from shike.store.guards import Effect, Entry, Insert, PlanNext
 from shike.store.verbs import Ack, Move
 
@@ -87,17 +87,25 @@ def check_move(wanted: Move) -> None:
         raise BadInput(f"band {wanted.band}: there are 0 to {BANDS - 1}")
     if wanted.run_at is not None and not 0 <= wanted.run_at <= WALL_MAX:
         raise BadTime(f"run {wanted.run_id} cannot run before 1970 or after 9999")
-    if wanted.run is not None and (
-        wanted.to is not State.SCHEDULED or not wanted.version or wanted.run.id != wanted.run_id
-    ):
-        raise BadInput(f"run {wanted.run_id}: another queue or other options need the version that was seen")
+    if wanted.run is not None:
+        _check_rewritten(wanted, wanted.run)
 
 
-def can_move(state: State, to: State) -> bool:
-    """Whether a run that no lease holds may be moved so. Only what waits before a gate can go on waiting there."""
-    return may_move(state, to) and (to is not State.WAITING or state is State.WAITING)
+def _check_rewritten(wanted: Move, run: Run) -> None:
+    if wanted.to not in (State.SCHEDULED, State.WAITING) or not wanted.version or run.id != wanted.run_id:
+        raise BadInput(f"run {wanted.run_id}: another queue, gate or other options need the version that was seen")
+    if wanted.to is State.WAITING and (not run.gate or wanted.guards):
+        raise BadInput(f"run {wanted.run_id}: it needs a gate to wait at, and takes no permit there")
+
+
+def can_move(state: State, wanted: Move) -> bool:
+    """Whether a run that no lease holds may be moved so. One in a lane can only wait at a gate that it is given."""
+    stays = wanted.to is not State.WAITING or state is State.WAITING or wanted.run is not None
+    return may_move(state, wanted.to) and stays
 
 
 def needs_freedom(wanted: Move) -> bool:
     """Whether it cannot be done to a run that waits for others: these say when it begins."""
-    return wanted.to is State.SCHEDULED or (wanted.to is State.WAITING and wanted.run_at is not None)
+    return wanted.to is State.SCHEDULED or (
+        wanted.to is State.WAITING and (wanted.run_at is not None or wanted.run is not None)
+    )

@@ -1,9 +1,10 @@
 """What the end of a run means for those that depend on it: pure decisions, the same for every store.
 
-A child waits at a gate of its graph, not to be looked at before `UNTIL_FREED`, with a count of the parents that are not
-over. The step that ends a parent takes one from the count, or ends the child; at none it is freed in that very step. As
-a child that must not run ends at once, a parent that is over and whose child waits was met: so the count is what is
-alive, and nothing but the runs themselves has to be carried to another store.
+A child waits at a gate of its graph, or at that of its limits, not to be looked at before `UNTIL_FREED`, with a count
+of the parents that are not over. The step that ends a parent takes one from the count, or ends the child; at none it is
+freed in that very step: into its lane, or, where it has limits, to be looked at where it stands. As a child that must
+not run ends at once, a parent that is over and whose child waits was met: so the count is what is alive, and nothing
+but the runs themselves has to be carried to another store.
 """
 
 from __future__ import annotations
@@ -70,6 +71,12 @@ def approval_ends(run: Run, now: int) -> int:
     """Until when a run whose parents are over waits for approval; 0: it needs none."""
     seconds = run.ties.approval_seconds if run.ties else 0.0
     return now + round(seconds * 1_000_000) if seconds else 0
+
+
+def waits_on(run: Run, now: int) -> int:
+    """Of a run whose parents are over: until when it waits for approval, or from when on it asks for its limits, at the
+    gate where it stands; 0: it enters its lane."""
+    return approval_ends(run, now) or (0 if is_graph_gate(run.gate) else max(run.due_at, now))
 
 
 def chosen_of(effects: Iterable[Effect]) -> tuple[str, ...]:

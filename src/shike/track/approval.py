@@ -12,9 +12,13 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from shike.model import Live, State
-from shike.store.children import UNTIL_FREED, is_graph_gate
+from shike.limit.gates import is_limit_gate
+from shike.model import Live, Run, State, Ties
+from shike.store.children import UNTIL_FREED, gate_of, is_graph_gate
+from shike.store.verbs import Move
+from shike.track.settle import options_of
 
 APPROVAL_KEY: Final = "approval/"  # APPROVAL_KEY + the run's id: a control row that holds an `Approval`
 DIGEST_BYTES: Final = 16
@@ -47,6 +51,27 @@ def encoded(approval: Approval) -> bytes:
 
 def decoded(value: bytes) -> Approval:
     return msgspec.json.decode(value, type=Approval)
+
+
+def first_gate(ties: Ties | None, limited: str) -> str:
+    """Where a new run stands: before its graph as long as it needs approval, else before its limits (`limited`; empty:
+    it has none that are known), which it asks once its parents are over."""
+    if ties is None or (limited and not ties.approval_seconds):
+        return limited
+    return gate_of(ties.graph) if ties.after or ties.approval_seconds else ""
+
+
+def limits_of(run: Run) -> str:
+    """The gate of a run's limits, where it stands or will stand; empty: none is known."""
+    return run.gate if is_limit_gate(run.gate) else options_of(run.options).gate
+
+
+def let_in(run: Run, version: int, now: int) -> Move:
+    """What becomes of a run that was approved: into its lane, or before its limits."""
+    gate = limits_of(run)
+    if not gate:
+        return Move(run_id=run.id, version=version, to=State.SCHEDULED, run_at=now)
+    return Move(run_id=run.id, version=version, to=State.WAITING, run_at=now, run=replace(run, gate=gate))
 
 
 def awaits(known: Live) -> bool:

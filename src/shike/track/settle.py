@@ -32,6 +32,11 @@ def options_of(packed: bytes) -> Options:
         raise BadInput(f"the options of this run cannot be read: {error}") from error
 
 
+def with_gate(packed: bytes, gate: str) -> bytes:
+    """The same options, with the gate of its limits, where a run will stand later."""
+    return msgspec.json.encode(msgspec.structs.replace(options_of(packed), gate=gate)) if gate else packed
+
+
 class Grant(msgspec.Struct, frozen=True, gc=False):
     """How a worker came by a batch: what it knew when it asked, for the question why a run began so late."""
 

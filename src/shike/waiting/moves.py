@@ -14,7 +14,7 @@ from shike.model import RECORD_VERSION, Attempt, Ended, Live, Options, Route, Ru
 from shike.route.nouns import Decision, pack
 from shike.route.tags import route_of
 from shike.store.base import Store
-from shike.store.children import is_graph_gate
+from shike.store.children import UNTIL_FREED, is_graph_gate
 from shike.store.verbs import Answer, Move
 from shike.task import check_queue
 from shike.track.approval import awaits
@@ -139,4 +139,4 @@ def heard(run_id: int, answer: Answer) -> Answer:
 
 def is_held(live: Live) -> bool:
     """Whether a run waits for others, so that no time can be given to it."""
-    return live.state is State.WAITING and is_graph_gate(live.run.gate)
+    return live.state is State.WAITING and (is_graph_gate(live.run.gate) or live.run_at == UNTIL_FREED)

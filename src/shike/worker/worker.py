@@ -38,6 +38,7 @@ from shike.worker.handover import Handover
 from shike.worker.quarantine import Quarantine, is_alone
 from shike.worker.slots import NOTHING_KNOWN, Slots
 from shike.worker.starts import Starts
+from shike.worker.turnback import Turnback
 from shike.worker.verdict import Stop
 
 log = logging.getLogger("shike.worker")
@@ -99,6 +100,7 @@ class Worker:
         self._handover = Handover(store, codec, self._feed, self._unfit)
         self._gangs = Gangs(store, lambda: member.identity, member.store_now, self._room, self._to_slots, self._ended)
         self._bouncer = Bouncer(store, codec, member.store_now, self._ended)
+        self._turnback = Turnback(store, codec, tasks, self._ended)
         self.acks = AckBatcher(
             store, lambda: member.identity, self._answered, lease_seconds=lease_seconds, delay_seconds=ack_delay_seconds
         )
@@ -239,8 +241,9 @@ class Worker:
     def _feed(
         self, runs: list[Claimed], granted_at: int, apart: bool, grants: Mapping[str, settle.Grant] = NOTHING_KNOWN
     ) -> None:
-        """What has all that it takes may begin, but for members of gangs."""
-        self._to_slots(self._gangs.keep_back(runs, granted_at, apart), granted_at, apart, grants)
+        """What has all that it takes may begin, but for what has to wait for its limits, and members of gangs."""
+        may = self._turnback.keep_back(runs)
+        self._to_slots(self._gangs.keep_back(may, granted_at, apart), granted_at, apart, grants)
 
     def _room(self) -> int:
         """Slots that nobody works in, or is kept for a gang."""
@@ -299,6 +302,7 @@ class Worker:
                 holds.pop(token, None)
             if self._quarantine.ended(token, count):
                 self.claims.poke()
+        self._turnback.answered(acks, answers)
         if answers.count(Answer.ACCEPTED) < len(acks):
             self._refused(acks, answers)
         if len(holds) == 1:

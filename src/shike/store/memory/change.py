@@ -33,7 +33,7 @@ def _move_one(tables: Tables, wanted: Move, now: int) -> Answer:
         return Answer.REFUSED
     if live.state is State.RUNNING:
         return _ask(tables, live, wanted)
-    if not can_move(live.state, wanted.to) or (wanted.worker and _is_closed(tables, wanted.worker)):
+    if not can_move(live.state, wanted) or (wanted.worker and _is_closed(tables, wanted.worker)):
         return Answer.REFUSED
     if needs_freedom(wanted) and graphs.is_held(tables, live):
         return Answer.GUARDED
@@ -64,8 +64,10 @@ def _ask(tables: Tables, live: Live, wanted: Move) -> Answer:
 
 
 def _wait_on(tables: Tables, live: Live, wanted: Move, now: int) -> None:
-    """Before its gate again: another band, another time."""
+    """Before its gate again: another band, another time; or before another one."""
     live.version += 1
+    if wanted.run is not None:
+        live.run, live.state = wanted.run, State.WAITING
     live.run_at = live.run_at if wanted.run_at is None else wanted.run_at
     live.band = live.band if wanted.band is None else wanted.band
     tables.gates.wait(live)

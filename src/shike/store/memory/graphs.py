@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from shike.model import Ended, Live, Run, State
-from shike.store.children import Doom, approval_ends, children, first_look, parent_count, parents, verdict
+from shike.store.children import Doom, children, first_look, parent_count, parents, verdict, waits_on
 
 if TYPE_CHECKING:
     from shike.store.memory.tables import Tables
@@ -66,10 +66,10 @@ def _one_less(tables: Tables, child: Live, now: int) -> None:
     del tables.parents[run_id]
     tables.leave(child)
     child.version += 1
-    if ends_at := approval_ends(child.run, now):
-        child.run_at = ends_at
+    if look_at := waits_on(child.run, now):
+        child.run_at = look_at
         tables.gates.wait(child)
-        tables.news.gated(child.run.gate, ends_at, now)
+        tables.news.gated(child.run.gate, look_at, now)
         return
     child.state = State.SCHEDULED
     child.run_at = max(child.run.due_at, now)

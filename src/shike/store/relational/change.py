@@ -80,6 +80,7 @@ class _Step:
         self._assigned = Assignments(tx, now)
         self._asked: list[tuple[int, str]] = []
         self._waiting: list[tuple[int, int, int]] = []  # run, lane, run_at
+        self._gated: list[tuple[int, int, int, str, bytes]] = []  # run, lane, run_at, gate, body
         self._rewritten: list[tuple[int, bytes]] = []
 
     async def take(self, moves: Sequence[Move]) -> list[Answer]:
@@ -104,7 +105,7 @@ class _Step:
             return Answer.REFUSED
         if not is_free:
             return self._ask(run, wanted)
-        if not can_move(run.state, wanted.to) or not self._assigned.may(wanted):
+        if not can_move(run.state, wanted) or not self._assigned.may(wanted):
             return Answer.REFUSED
         if needs_freedom(wanted) and graphs.is_held(run):
             return Answer.GUARDED
@@ -113,8 +114,7 @@ class _Step:
         run.holding += sum(self._arrivals.take(guard, run.id) for guard in wanted.guards)
         run_at, lane = target(run, wanted)
         if wanted.to is State.WAITING:
-            self._waiting.append((run.id, lane, run_at))
-            self._tx.hint(Hint(HintKind.GATED, at=max(run_at, self._now), name=unpack_run(run.body).gate))
+            self._wait_on(run, wanted, lane, run_at)
             return Answer.ACCEPTED
         self._left.append(run)
         if wanted.to in TERMINAL:
@@ -128,6 +128,17 @@ class _Step:
             else:
                 self._moved.append((run.id, lane, run_at, run.holding))
         return Answer.ACCEPTED
+
+    def _wait_on(self, run: Facts, wanted: Move, lane: int, run_at: int) -> None:
+        """Before its gate again: another band, another time; or before another one."""
+        if wanted.run is None:
+            gate = unpack_run(run.body).gate
+            self._waiting.append((run.id, lane, run_at))
+        else:
+            gate = wanted.run.gate
+            self._left.append(run)
+            self._gated.append((run.id, lane, run_at, gate, pack(wanted.run)))
+        self._tx.hint(Hint(HintKind.GATED, at=max(run_at, self._now), name=gate))
 
     def _ask(self, run: Facts, wanted: Move) -> Answer:
         """A running run is its worker's: it can be asked to stop, nothing else. The first reason stands."""
@@ -143,6 +154,7 @@ class _Step:
         await leave(self._tx, self._left)
         await self._endings.write()
         await self._tx.many("runs_wait", self._waiting)
+        await self._tx.many("runs_gate", self._gated)
         await self._tx.many("runs_rewrite", self._rewritten)
         await self._tx.many("runs_move", self._moved)
         await tell_due(self._tx, ((lane, run_at) for _, lane, run_at, _ in self._moved), self._now)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from shike.model import Run, State
-from shike.store.children import TIED, UNTIL_FREED, Doom, approval_ends, children, dooms, parents, verdict
+from shike.store.children import TIED, UNTIL_FREED, Doom, children, dooms, parents, verdict, waits_on
 from shike.store.hints import Hint, HintKind
 from shike.store.relational import outcomes
 from shike.store.relational.tx import Tx
@@ -117,19 +117,21 @@ async def _end(endings: Endings, gone: set[int], doomed: dict[int, Doom], waitin
 
 async def _one_less(endings: Endings, fewer: Counter[int], waiting: dict[int, Facts]) -> None:
     tx, now = endings.tx, endings.now
-    alike: dict[tuple[int, int, int], list[int]] = {}  # (parents that ended, run_at, approval until) -> children
+    alike: dict[
+        tuple[int, int, int], list[int]
+    ] = {}  # (parents that ended, run_at, when its gate is looked at) -> children
     for child_id in sorted(fewer):
         if child := waiting.get(child_id):
             run = unpack_run(child.body)
-            words = fewer[child_id], max(run.due_at, now), approval_ends(run, now)
+            words = fewer[child_id], max(run.due_at, now), waits_on(run, now)
             alike.setdefault(words, []).append(child_id)
     lanes: list[tuple[int, int]] = []
-    for (count, run_at, approval_until), ids in alike.items():
+    for (count, run_at, look_at), ids in alike.items():
         for part in _parts(ids):
-            for (child_id,) in await tx.rows("children_free", part, count, run_at, approval_until):
-                if approval_until:
+            for (child_id,) in await tx.rows("children_free", part, count, run_at, look_at):
+                if look_at:
                     gate = unpack_run(waiting[child_id].body).gate
-                    tx.hint(Hint(HintKind.GATED, at=approval_until, name=gate))
+                    tx.hint(Hint(HintKind.GATED, at=look_at, name=gate))
                 else:
                     lanes.append((waiting[child_id].lane, run_at))
     await outcomes.tell_due(tx, lanes, now)

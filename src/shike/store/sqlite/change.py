@@ -32,7 +32,7 @@ def _move_one(tx: Tx, wanted: Move) -> Answer:
         return Answer.REFUSED
     if is_running(tx, run):
         return _ask(tx, run, wanted)
-    if not can_move(run.state, wanted.to) or (wanted.worker and routed.is_closed(tx, wanted.worker)):
+    if not can_move(run.state, wanted) or (wanted.worker and routed.is_closed(tx, wanted.worker)):
         return Answer.REFUSED
     if needs_freedom(wanted) and graphs.is_held(tx, run):
         return Answer.GUARDED
@@ -79,11 +79,18 @@ def _ask(tx: Tx, run: Facts, wanted: Move) -> Answer:
 
 
 def _wait_on(tx: Tx, run: Facts, wanted: Move) -> None:
-    """Before its gate again: another band, another time."""
+    """Before its gate again: another band, another time; or before another one."""
     run_at, lane = target(run, wanted)
     tx.run("run_move", State.WAITING.value, lane, run_at, run.id)
-    tx.run("gated_await", run_at, run.id)
-    tx.hint(Hint(HintKind.GATED, at=max(run_at, tx.now), name=unpack_run(run.body).gate))
+    if wanted.run is None:
+        gate = unpack_run(run.body).gate
+        tx.run("gated_await", run_at, run.id)
+    else:
+        gate = wanted.run.gate
+        leave(tx, run)
+        tx.run("run_rewrite", pack(wanted.run), run.id)
+        tx.many("gated_insert", [(run.id, gate, run_at, 0)])
+    tx.hint(Hint(HintKind.GATED, at=max(run_at, tx.now), name=gate))
 
 
 def _reschedule(tx: Tx, run: Facts, wanted: Move) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from shike.model import Run, State
-from shike.store.children import TIED, Doom, approval_ends, children, dooms, parents, verdict
+from shike.store.children import TIED, Doom, children, dooms, parents, verdict, waits_on
 from shike.store.hints import Hint, HintKind
 from shike.store.rows import Facts, unpack_run
 from shike.store.sqlite import outcomes
@@ -102,10 +102,10 @@ def _one_less(endings: Endings, fewer: Counter[int]) -> None:
     lanes: list[tuple[int, int, int, int]] = []
     for child in _waiting(tx, free).values() if free else ():
         run = unpack_run(child.body)
-        if ends_at := approval_ends(run, now):
-            tx.run("gated_await", ends_at, child.id)
-            tx.run("run_await", ends_at, child.id)
-            tx.hint(Hint(HintKind.GATED, at=ends_at, name=run.gate))
+        if look_at := waits_on(run, now):
+            tx.run("gated_await", look_at, child.id)
+            tx.run("run_await", look_at, child.id)
+            tx.hint(Hint(HintKind.GATED, at=look_at, name=run.gate))
             continue
         run_at = max(run.due_at, now)
         tx.run("gated_leave", child.id)

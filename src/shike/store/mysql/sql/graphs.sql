@@ -12,8 +12,8 @@ update $1[] as v (id) straight_join {ns}_run r force index (primary) on r.id = v
 update $1[] as v (id) straight_join {ns}_gated g force index (primary) on g.id = v.id set g.parents = $2;
 
 -- name: children_free
--- $1 children, $2 how many parents of each ended, $3 run_at once it is free, $4 until when it waits for approval then, or
--- 0. The runs are locked, so nobody else counts. Answers those that wait for no parent any more.
+-- $1 children, $2 how many parents of each ended, $3 run_at once it is free, $4 when it is looked at before its gate then
+-- (it waits for approval, or for its limits), or 0. The runs are locked, so nobody else counts. Answers those that wait for no parent any more.
 insert ignore into {ns}_laid (lane)
 select r.lane from $1[] as v (id) straight_join {ns}_run r force index (primary) on r.id = v.id
 left join {ns}_laid k on k.lane = r.lane where k.lane is null;

@@ -137,6 +137,12 @@ set r.lane = v.lane, r.run_at = v.run_at, r.version = r.version + 1;
 update $* as v (id, lane, run_at) straight_join {ns}_gated g force index (primary) on g.id = v.id
 set g.run_at = v.run_at;
 
+-- name: runs_gate
+-- later
+update $* as v (id, lane, run_at, gate, body) straight_join {ns}_run r force index (primary) on r.id = v.id
+set r.state = 0, r.lane = v.lane, r.run_at = v.run_at, r.body = v.body, r.version = r.version + 1;
+insert into {ns}_gated (id, run_at, gate) select id, run_at, gate from $* as a (id, lane, run_at, gate, body);
+
 -- name: runs_rewrite
 -- later
 update $* as v (id, body) straight_join {ns}_run r force index (primary) on r.id = v.id set r.body = v.body;

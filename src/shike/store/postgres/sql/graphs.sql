@@ -12,8 +12,8 @@ update {ns}_run set holding = 65536 where id = any($1::bigint[]);
 update {ns}_gated set parents = $2 where id = any($1::bigint[]);
 
 -- name: children_free
--- $1 children, $2 how many parents of each ended, $3 run_at once it is free, $4 until when it waits for approval then, or
--- 0. The runs are locked, so nobody else counts. Answers those that wait for no parent any more. Without a join: a plan
+-- $1 children, $2 how many parents of each ended, $3 run_at once it is free, $4 when it is looked at before its gate then
+-- (it waits for approval, or for its limits), or 0. The runs are locked, so nobody else counts. Answers those that wait for no parent any more. Without a join: a plan
 -- that is made while few wait takes any order, and would look at all that wait for each of them.
 with free as (
     delete from {ns}_gated

@@ -207,6 +207,15 @@ with changed as (
 )
 update {ns}_gated g set run_at = changed.run_at from changed where g.id = changed.id;
 
+-- name: runs_gate
+-- Before another gate than the one that they left, or out of a lane.
+with changed as (
+    update {ns}_run r set state = 0, lane = v.lane, run_at = v.run_at, body = v.body, version = r.version + 1
+    from unnest($1::bigint[], $2::int[], $3::bigint[], $4::text[], $5::bytea[]) as v (id, lane, run_at, gate, body)
+    where r.id = v.id returning r.id, r.run_at, v.gate
+)
+insert into {ns}_gated (id, run_at, gate) select id, run_at, gate from changed;
+
 -- name: runs_rewrite
 update {ns}_run r set body = v.body from unnest($1::bigint[], $2::bytea[]) as v (id, body) where r.id = v.id;
 

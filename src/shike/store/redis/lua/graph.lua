@@ -5,6 +5,7 @@
 local ENDED_AS = { [5] = 'SUCCESS', [7] = 'DEAD', [8] = 'CANCELLED', [9] = 'SKIPPED' }
 local AFTER, BEFORE, APPROVAL = 3, 4, 5 -- places in the ties of a body
 local UNTIL_FREED, QUOTE = 4503599627370496, string.char(39)
+local GRAPH_GATE = 'graph/'
 local chosen = {} -- id → branches that its success chose
 
 local function ties_of(body)
@@ -95,9 +96,11 @@ local function free_child(id)
   local c = change_of(id, body)
   leave(id, body, c, AT_GATE)
   c.version = c.version + 1
-  local seconds = ties_of(body)[APPROVAL]
+  local seconds, gate = ties_of(body)[APPROVAL], gate_of(body)
   if seconds > 0 then
-    stand_at_gate(id, gate_of(body), now + seconds * 1000000)
+    stand_at_gate(id, gate, now + seconds * 1000000)
+  elseif gate:sub(1, #GRAPH_GATE) ~= GRAPH_GATE then -- that of its limits
+    stand_at_gate(id, gate, math.max(due_of(body), now))
   else
     enter(id, body, c, math.max(due_of(body), now))
   end

@@ -64,10 +64,10 @@ local function move_one(move)
       return '2'
     end
   end
-  if move.to == WAITING and place ~= AT_GATE then
+  if move.to == WAITING and place ~= AT_GATE and (move.body == '' or c.state ~= SCHEDULED) then
     return '2'
   end
-  local begins = move.to == SCHEDULED or (move.to == WAITING and move.run_at >= 0)
+  local begins = move.to == SCHEDULED or (move.to == WAITING and (move.run_at >= 0 or move.body ~= ''))
   if begins and place == AT_GATE and call('HEXISTS', P .. ':parents', move.id) == 1 then
     return '5'
   end
@@ -80,6 +80,11 @@ local function move_one(move)
     keep_guard(guard, move.id, c)
   end
   if move.to == WAITING then
+    if move.body ~= '' then -- another gate than before, or one at all
+      leave(move.id, body, c, place)
+      body = move.body
+      call('HSET', P .. ':run', move.id, body)
+    end
     c.version, c.band = c.version + 1, move.band < 255 and move.band or c.band
     stand_at_gate(move.id, gate_of(body), move.run_at >= 0 and move.run_at or run_at)
     keep_change(move.id, c)
