@@ -24,7 +24,7 @@ from tests.sim.loop import Process, SimLoop, simulate
 from tests.sim.machines import Machine, Main
 from tests.sim.roles import Breed, process
 from tests.sim.rumours import Rumours
-from tests.sim.tenants import Tenants
+from tests.sim.tenants import PLANS_EVERY, PLANS_REST, Planners, Tenants
 from tests.sim.watch import Watch
 from tests.sim.workload import Clients, Operator, day_start, schedules
 
@@ -111,6 +111,9 @@ class Cluster:
         self.tenants = Tenants(tasks, Random(f"shike/tenants/{seed}"), chaos_seconds + self.drain_seconds / 3)
         if Random(f"shike/limits/{seed}").random() < LIMITS_SHARE:
             self.guests.append(self._machine("tenants", self.tenants.main, Random(f"shike/tenant/{seed}")))
+        self.planners = Planners(tasks, Random(f"shike/planners/{seed}"), chaos_seconds + self.drain_seconds / 3)
+        if seed % PLANS_EVERY == PLANS_REST:
+            self.guests.append(self._machine("planners", self.planners.main, Random(f"shike/planner/{seed}")))
         self.watch.approved = lambda run_id: bool(read(self.store, "controls", key_of(run_id)))
         self.in_flight_max = (workers + both) * SLOTS
         self._happenings: list[asyncio.Task[None]] = []
@@ -289,7 +292,7 @@ class Cluster:
         world = World(
             watch=self.watch,
             effects=self.effects,
-            accepted=self.clients.accepted | self.agents.accepted | self.tenants.accepted,
+            accepted=self.clients.accepted | self.agents.accepted | self.tenants.accepted | self.planners.accepted,
             approved=self.agents.succeeded,
             expected=self.operator.expected(self.watch.edits),
             read=lambda verb, *args: read(self.store, verb, *args),

@@ -15,6 +15,7 @@ from shike.call import Task
 from shike.client import Client
 from shike.errors import ApprovalError, Conflict, NotFound, StoreError
 from shike.graph import Graph, Node
+from shike.limit.gates import is_limit_gate
 from shike.model import TERMINAL, Ended, Live, OnParent, Run, State
 from shike.operate import approvals
 from shike.runtime import Runtime
@@ -168,7 +169,11 @@ def judge(world: Any) -> None:
             is_over = row.state in TERMINAL
             if (state in TERMINAL) != is_over and state is not State.SCHEDULED:
                 watch.object("P1", f"run {run_id} is {row.state.name}; by the rules of its graph it is {state.name}")
-            elif row.state is State.WAITING and state is State.SCHEDULED and run_id not in book.approvals:
+            elif (
+                row.state is State.WAITING
+                and state is State.SCHEDULED
+                and not (run_id in book.approvals or is_limit_gate(row.run.gate))
+            ):
                 watch.object("P1", f"run {run_id} waits for parents that are all over")
     for run_id, times in world.approved.items():
         if times > 1:

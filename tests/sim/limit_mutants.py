@@ -9,9 +9,10 @@ from shike.engine import Engine
 from shike.limit.deciding import Kept
 from shike.limit.gates import Gate, is_limit_gate
 from shike.limit.rows import Effective
+from shike.model import State
 from shike.scheduler.admission import Admission, Pool
 from shike.store.memory import MemoryStore
-from shike.store.verbs import Answer, Freed, Move
+from shike.store.verbs import Ack, Answer, Freed, Move
 
 
 class PerNode(Admission):
@@ -73,3 +74,25 @@ class NotHeld(MemoryStore):
                 for move in moves
             ]
         )  # fmt: skip
+
+
+class PastItsGate(MemoryStore):
+    """P3. The end of a parent frees a child that has limits into its lane, as any other."""
+
+    async def settle(self, session: str, acks: Sequence[Ack]) -> list[Answer]:
+        answers = await super().settle(session, acks)
+        tables = self._tables
+        freed = [
+            live.run.id
+            for live in tables.runs.values()
+            if live.run.ties and live.run.ties.after and live.state is State.WAITING
+            and is_limit_gate(live.run.gate) and live.run.id not in tables.parents
+        ]  # fmt: skip
+        await super().move([Move(run_id=run_id, version=0, to=State.SCHEDULED) for run_id in freed])
+        return answers
+
+
+def lets_strays_begin(engine: Engine) -> None:
+    """P3. A worker begins whatever it is granted, also what never stood at its gate."""
+    if engine.worker is not None:
+        engine.worker._turnback.keep_back = lambda runs: runs  # type: ignore[method-assign]

@@ -376,6 +376,8 @@ MUTANTS: dict[str, Mutant] = {
         Mutant("P3", Breed("limit-per-node", plant=limits.counts_per_node), seen_by=1),
         Mutant("P3", Breed("permit-given-back-at-rescue", limits.GivenBackAtRescue), seen_by=1),
         Mutant("P3", Breed("permit-not-held", limits.NotHeld), seen_by=1),
+        Mutant("P3", Breed("child-past-its-gate", limits.PastItsGate), seen_by=2),
+        Mutant("P3", Breed("strays-begin", plant=limits.lets_strays_begin), seen_by=2),
     )
 }
 

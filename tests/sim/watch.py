@@ -18,7 +18,7 @@ from shike.store.children import chosen_of
 from shike.store.guards import Entry
 from shike.store.verbs import Ack, Answer, Batch, Claim, Division, Freed, Move, Plan, Submitted
 from tests.sim.graphs import Book
-from tests.sim.tenants import keys_of
+from tests.sim.tenants import LIMITED, keys_of
 
 MICROS = 1_000_000
 OVER = frozenset({State.SUCCESS, State.DEAD, State.CANCELLED, State.SKIPPED})
@@ -264,6 +264,8 @@ class Watch:
         page.settled.append((ack.token, state))
         self._leave(page, state, chosen_of(ack.effects))
         if state is State.SUCCESS:
+            if isinstance(row, Ended) and row.run.task in LIMITED and not page.keys:
+                self.object("P3", f"run {page.run_id} of {row.run.task} began without having asked for its limits")
             page.won += 1
             if page.won > 1:
                 self.object("P3", f"run {page.run_id} succeeded {page.won} times")
@@ -288,6 +290,8 @@ class Watch:
             if row is not None and row.token == page.token and row.state is State.RUNNING:
                 self.object("P6", f"run {page.run_id} moved to {move.to.name} under its holder")
         self._leave(page, move.to)
+        if move.run is not None and move.to is State.WAITING:
+            page.gated, page.keys = True, keys_of(move.run)
         page.worker, page.assigned = move.worker, page.assigned + bool(move.worker)
         if move.run_at is not None:
             page.eligible_at = move.run_at
@@ -309,7 +313,7 @@ class Watch:
                 continue
             if state in OVER:
                 page.state = state
-            elif run_id not in self.graphs.approvals:  # those are let in by a move
+            elif run_id not in self.graphs.approvals and not page.keys:  # those are let in by a move
                 page.state, page.eligible_at = State.SCHEDULED, max(page.due_at, self._wall())
 
     # ------------------------------------------------------------ schedules

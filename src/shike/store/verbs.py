@@ -133,8 +133,8 @@ class Move(Struct, frozen=True, kw_only=True):
     `to`: SCHEDULED (admitted, promoted, rescheduled; into the lane it was submitted to), ASSIGNED (into the own lane of
     the session `worker`; refused if that is closed or unknown), WAITING (it stays before its gate, in another band or
     until another time; or, with a `run`, before the gate which that has), CANCELLED, SKIPPED or DEAD. A running run can
-    only be asked to stop. None for `run_at` or `band` leaves it. A `note` (a packed `Attempt` in state ASSIGNED) is kept
-    with the run's attempts under the version that the run has then: `Query.decisions`. A `run` is the same run for
+    only be asked to stop. None for `run_at` or `band` leaves it. A `note` (a packed `Attempt` in state ASSIGNED) is
+    kept with the run's attempts under the version that the run has then: `Query.decisions`. A `run` is the same run for
     another queue, gate or with other options, and takes the place of what was submitted; only with a `version`, and
     with SCHEDULED or, from a gate or a shared lane, WAITING.
     """
