@@ -8,7 +8,7 @@ from shike.clock import ManualClock
 from shike.errors import NotAuthenticated
 from shike.server.bounds import LINK_SECONDS, SIGN_IN_SECONDS
 from shike.server.console import table
-from shike.server.limits import Meters
+from shike.server.meters import Meters
 from shike.server.openapi import PATH
 from shike.server.roles import LADDER, MACHINES, Role
 from shike.server.routes import Logged, Route, Rule

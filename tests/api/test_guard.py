@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shike.errors import OpenToAll, UnguardedRoute
 from shike.server.keys import Keys
-from shike.server.limits import Meters
+from shike.server.meters import Meters
 from shike.server.openapi import PATH, document
 from shike.server.opening import Opening
 from shike.server.roles import LADDER, MACHINES, Role, may

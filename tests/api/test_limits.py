@@ -1,128 +1,128 @@
-"""Bodies without end take no memory, and nothing of them is kept."""
+"""Limits and strikes over HTTP (R0.9): shown, changed and reset by compare-and-set, by whoever may; and logged."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import resource
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Annotated, Any
 
-import pytest
-
-from shike.server.bounds import BODY_BYTES_MAX, BULK_BYTES_MAX
+from shike import Concurrency, Key, Rate, Shike
+from shike.limit.gates import gate_of
+from shike.limit.rows import declare
+from shike.model import State
+from shike.operate.accept import Tasks, Wish, call_of
 from shike.server.roles import Role
-from shike.server.serving import Front, bound
-from shike.server.web import build
 from tests.api.house import House, visit
+from tests.api.test_workers import hand
 
-CHUNK = b" " * 65_536
-
-
-async def send_without_end(house: House, path: str, chunks: int, head: bytes = b"") -> tuple[int, int]:
-    """(status, how many chunks were read) of a body that is said nothing about beforehand."""
-    sent = 0
-
-    async def receive() -> MutableMapping[str, Any]:
-        nonlocal sent
-        sent += 1
-        return {"type": "http.request", "body": head if sent == 1 else CHUNK, "more_body": sent < chunks}
-
-    answers: list[MutableMapping[str, Any]] = []
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        answers.append(message)
-
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": path,
-        "raw_path": path.encode(), "root_path": "", "scheme": "http", "query_string": b"", "client": ("127.0.0.1", 1),
-        "server": ("shike", 80), "state": {},
-        "headers": [
-            (b"host", b"shike"), (b"content-type", b"application/json"),
-            (b"authorization", f"Bearer {await house.key(Role.ADMIN)}".encode()),
-        ],
-    }  # fmt: skip
-    application: Callable[..., Awaitable[None]] = build(house.opening)
-    await application(scope, receive, send)
-    return answers[0]["status"], sent
+ONE = "/limits/send/concurrency:tenant"
 
 
-@pytest.mark.parametrize(("path", "limit"), [("/api/v1/runs", BODY_BYTES_MAX), ("/api/v1/runs/bulk", BULK_BYTES_MAX)])
-def test_a_body_of_a_gibibyte_is_not_read_on_beyond_its_bound(path: str, limit: int) -> None:
+def post() -> Shike:
+    app = Shike("memory://")
+
+    @app.task(name="send", limits=[Concurrency(2), Rate("100/m", burst=20)])
+    async def send(tenant: Annotated[str, Key]) -> None: ...
+
+    return app
+
+
+async def told(house: House) -> None:
+    """A worker of this program was started."""
+    await declare(house.store, [house.app.tasks["send"].limits])  # type: ignore[list-item]
+
+
+def test_limits_are_listed_changed_and_reset() -> None:
     async def story(house: House) -> None:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        status, read = await send_without_end(house, path, (1 << 30) // len(CHUNK), b'{"task":"a","arguments":{"x":"')
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        assert status == 413 and (read - 2) * len(CHUNK) <= limit
-        assert grown * 1024 < 3 * limit + (32 << 20)
-        assert (await house.store.counts()).by_queue == {}
+        assert (await house.ask("GET", "/limits", role=Role.VIEWER)).body == {"limits": []}
+        assert (await house.ask("GET", ONE)).status == 404
+        await told(house)
+        listed = (await house.ask("GET", "/limits?task=send", role=Role.VIEWER)).body["limits"]
+        assert [one["name"] for one in listed] == ["concurrency:tenant", "rate:tenant"]
+        seen = await house.ask("GET", ONE, role=Role.VIEWER)
+        assert (seen.status, seen.body["limit"]["words"], seen.body["keys"]) == (200, "2 at once", [])
+        etag = seen.headers["etag"]
+        wanted = {"numbers": {"cap": 8}}
+        assert (await house.ask("PATCH", ONE, wanted, role=Role.VIEWER)).status == 403
+        changed = await house.ask("PATCH", ONE, wanted, role=Role.OPERATOR, if_match=etag)
+        assert (changed.status, changed.body["limit"]["words"]) == (200, "8 at once")
+        assert changed.body["limit"]["changed_by"] == "operator"
+        assert changed.headers["etag"] != etag
+        late = await house.ask("PATCH", ONE, {"numbers": {"cap": 9}}, if_match=etag)
+        assert late.status == 412
+        fresh = await house.ask("PATCH", ONE, {"numbers": {"cap": 9}}, if_match=changed.headers["etag"])
+        assert fresh.status == 200
+        assert (await house.ask("POST", f"{ONE}/reset", role=Role.OPERATOR, if_match=etag)).status == 412
+        reset = await house.ask("POST", f"{ONE}/reset", role=Role.OPERATOR)
+        assert (reset.status, reset.body["limit"]["words"]) == (200, "2 at once")
+        deeds = [one["deed"] for one in (await house.ask("GET", "/log?limit=20")).body["entries"]]
+        assert f"PATCH /api/v1{ONE}" in deeds and f"POST /api/v1{ONE}/reset" in deeds
+
+    visit(story, post())
+
+
+def test_numbers_that_cannot_be_are_refused_by_name() -> None:
+    async def story(house: House) -> None:
+        await told(house)
+        for numbers in ({"cap": 0}, {"cap": "many"}, {"caps": 3}, {"by": "letter"}, {}):
+            said = await house.ask("PATCH", ONE, {"numbers": numbers})
+            assert (said.status, said.field) in ((400, "numbers"), (422, "numbers")), (numbers, said)
+        assert (await house.ask("PATCH", "/limits/send/nothing", {"numbers": {"cap": 1}})).status == 404
+        assert (await house.ask("PATCH", "/limits/nobody/concurrency", {"numbers": {"cap": 1}})).status == 404
+        some = await house.key(Role.ADMIN, queues=("mail",))
+        assert (await house.ask("GET", "/limits", key=some)).status == 403
+        assert (await house.ask("GET", ONE)).body["limit"]["numbers"] == {"cap": 2}
+
+    visit(story, post())
+
+
+def test_strikes_are_made_listed_and_lifted() -> None:
+    async def story(house: House) -> None:
+        wanted = {"predicate": "task=send and tenant=acme", "reason": "their relay bounces"}
+        assert (await house.ask("POST", "/strikes", wanted, role=Role.VIEWER)).status == 403
+        made = await house.ask("POST", "/strikes", wanted, role=Role.OPERATOR)
+        assert (made.status, made.body["who"], made.body["deed"]) == (201, "operator", "hold")
+        assert made.headers["location"].endswith(f"/strikes/{made.body['id']}")
+        (listed,) = (await house.ask("GET", "/strikes", role=Role.VIEWER)).body["strikes"]
+        assert listed == made.body
+        for field, bad in (("predicate", "task = ="), ("until", "2020-01-01T00:00:00Z"), ("deed", "kill")):
+            said = await house.ask("POST", "/strikes", wanted | {field: bad})
+            assert said.status in (400, 422) and said.field == field, said
+        assert (await house.ask("DELETE", f"/strikes/{listed['id']}", role=Role.VIEWER)).status == 403
+        assert (await house.ask("DELETE", f"/strikes/{listed['id']}", role=Role.OPERATOR)).status == 204
+        assert (await house.ask("DELETE", f"/strikes/{listed['id']}")).status == 404
+        assert (await house.ask("GET", "/strikes")).body == {"strikes": []}
 
     visit(story)
 
 
-def test_a_body_that_says_how_long_it_is_is_refused_before_it_comes() -> None:
-    async def story(house: House) -> None:
-        async def leave() -> None: ...
+async def gate(house: House, run: str) -> tuple[str, State]:
+    known: Any = await house.store.find(int(run))
+    return known.run.gate, known.state
 
-        front = Front(build(house.opening), bound("127.0.0.1", 0), leave)
-        front.start()
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(front.url.rpartition(":")[2]))
-            key = await house.key(Role.ADMIN)
-            writer.write(
-                f"POST /api/v1/runs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
-                f"content-type: application/json\r\ncontent-length: {1 << 40}\r\n\r\n".encode()
-            )
-            head = await reader.readuntil(b"\r\n")
-            assert b" 413 " in head
-            writer.close()
-        finally:
-            await front.stop()
+
+def test_a_run_of_a_task_that_the_server_has_not_got_waits_for_its_limits() -> None:
+    async def story(house: House) -> None:
+        here = post()
+        await declare(house.store, [here.tasks["send"].limits])  # type: ignore[list-item]
+        run = await house.submit(task="send", arguments={"tenant": "acme"})
+        assert await gate(house, run) == (gate_of("send", {"tenant": "acme"}), State.WAITING)
+        said = await house.ask("POST", "/runs", {"task": "send", "arguments": {}})
+        assert said.status in (400, 422) and said.field == "arguments", said
 
     visit(story)
 
 
-def test_who_leaves_in_mid_body_leaves_nothing_behind() -> None:
+def test_a_worker_in_another_language_is_not_granted_what_never_stood_at_its_gate() -> None:
     async def story(house: House) -> None:
-        async def body() -> AsyncIterator[bytes]:
-            yield json.dumps({"task": "resize"}).encode()[:-1]
+        worker = await hand(house)
+        stray = call_of(Tasks(None).find("send"), b'{"tenant":"acme"}', Wish())
+        keyless = call_of(Tasks(None).find("send"), b'{"tenant":null}', Wish())
+        now = await house.store.now()
+        codec = house.app.client.codec
+        await house.store.submit([stray.entry(7 << 8, now, codec, ""), keyless.entry(8 << 8, now, codec, "")])
+        await told(house)
+        granted = await worker.claim(tasks=("send",), wait_seconds=0.3)
+        assert (granted.status, granted.body["runs"]) == (200, [])
+        assert await gate(house, str(7 << 8)) == (gate_of("send", {"tenant": "acme"}), State.WAITING)
+        assert (await gate(house, str(8 << 8)))[1] is State.DEAD
 
-        said = await house.client.post(
-            "/api/v1/runs",
-            content=body(),
-            headers={"authorization": f"Bearer {await house.key(Role.ADMIN)}", "content-type": "application/json"},
-        )
-        assert said.status_code == 400
-        assert (await house.store.counts()).by_queue == {}
-
-    visit(story)
-
-
-def test_who_leaves_while_it_waits_frees_its_place() -> None:
-    async def story(house: House) -> None:
-        async def leave() -> None: ...
-
-        front = Front(build(house.opening), bound("127.0.0.1", 0), leave)
-        front.start()
-        key = await house.key(Role.WORKER)
-        session = (await house.ask("POST", "/worker/sessions", {"name": "w"}, key=key)).body["session"]
-        body = json.dumps({"number": 1, "tasks": ["resize"], "wait_seconds": 30}).encode()
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", int(front.url.rpartition(":")[2]))
-            writer.write(
-                f"POST /api/v1/worker/sessions/{session}/claims HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\n"
-                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-                + body
-            )
-            while not house.desk.waiters:
-                await asyncio.sleep(0.001)
-            writer.close()
-            while house.desk.waiters:
-                await asyncio.sleep(0.001)
-            run = await house.submit(task="resize")
-            claimed = await house.ask("POST", f"/worker/sessions/{session}/claims", json.loads(body), key=key)
-            assert [one["run"] for one in claimed.body["runs"]] == [run], "nothing was granted to who had left"
-        finally:
-            await front.stop()
-
-    visit(story)
+    visit(story, post())

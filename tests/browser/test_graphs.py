@@ -204,3 +204,41 @@ def test_a_strike_is_made_and_lifted(visitor: Makes) -> None:
     someone.sound()
     page.click("button:text-is('Lift')")
     page.wait_for_selector("text=Nothing is struck")
+
+
+def test_a_limit_is_changed_and_reset(visitor: Makes) -> None:
+    someone = visitor(Role.OPERATOR)
+    page = someone.go("/limits")
+    page.click("section[aria-labelledby=limits] tr >> nth=1 >> button:text-is('Change')")
+    page.wait_for_selector("#dialog[open]")
+    assert page.input_value("#f-numbers") == "cap=3"
+    someone.sound()
+    page.fill("#f-numbers", "cap=none")
+    page.click("#dialog button[type=submit]")
+    page.wait_for_selector("#f-numbers[aria-invalid=true]")
+    someone.refusals += 1
+    page.fill("#f-numbers", "cap=5")
+    page.click("#dialog button[type=submit]")
+    page.wait_for_selector("td:text-is('5 at once')")
+    someone.sound()
+    page.click("button:text-is('Reset')")
+    page.wait_for_selector("td:text-is('3 at once')")
+    assert page.locator("button:text-is('Reset')").count() == 0
+
+
+def test_who_only_looks_changes_no_limit(visitor: Makes) -> None:
+    someone = visitor(Role.VIEWER)
+    page = someone.go("/limits")
+    page.wait_for_selector("section[aria-labelledby=limits] td")
+    assert page.locator("button:text-is('Change')").count() == page.locator("button:text-is('Lift')").count() == 0
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_dialog_of_a_limit_in_both_languages(visitor: Makes, lang: str) -> None:
+    someone = visitor(Role.OPERATOR).prefer(lang=lang)
+    page = someone.go("/limits")
+    page.click(
+        f"section[aria-labelledby=limits] tr >> nth=1 >> button:text-is('{'Change' if lang == 'en' else '修改'}')"
+    )
+    page.wait_for_selector("#dialog[open] #f-numbers")
+    someone.sound()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -55,6 +56,7 @@ class Effective(Struct, frozen=True):
     declared: tuple[Named, ...]
     changes: dict[str, Change]  # by the limit's name
     named: tuple[Named, ...]  # in the order of `declared`
+    version: int = 0  # grows with each word about them
 
     @property
     def is_split(self) -> bool:
@@ -126,19 +128,26 @@ async def _said(store: Store, task: str) -> list[Control]:
 def _read(rows: Sequence[Control], task: str = "") -> dict[str, Effective]:
     said = {row.key.removeprefix(DECLARED): row.value for row in rows if row.key.startswith(DECLARED)}
     set_ = {row.key.removeprefix(CHANGED): _changes(row) for row in rows if row.key.startswith(CHANGED)}
+    grown = Counter[str]()
+    for row in rows:
+        grown[row.key.removeprefix(DECLARED).removeprefix(CHANGED)] += row.version
     return {
-        name: _effective(name, value, set_.get(name, {})) for name, value in said.items() if not task or name == task
+        name: _effective(name, value, set_.get(name, {}), grown[name])
+        for name, value in said.items()
+        if not task or name == task
     }
 
 
-async def change(store: Store, task: str, name: str, new: Change | None) -> Effective:
+async def change(store: Store, task: str, name: str, new: Change | None, expect: int | None = None) -> Effective:
     """Set a limit differently, or (None) as the code says again. Raises `NotFound` for a task or limit that is not
-    declared, `BadLimit` for numbers it cannot have."""
+    declared, `BadLimit` for numbers it cannot have, `Conflict` where `Effective.version` is not `expect` any more."""
     for _ in range(TRIES_MAX):
         said = await _said(store, task)  # once: what is changed and the version that it had belong together
         found = _read(said, task).get(task)
         if found is None:
             raise NotFound(f"no task {task!r} has declared limits; `shike limits list` shows which have")
+        if expect is not None and expect != found.version:
+            raise Conflict(f"the limits of {task} were changed since: they are version {found.version}, not {expect}")
         if name not in {one.name for one in found.declared}:
             have = ", ".join(one.name for one in found.declared)
             raise NotFound(f"task {task!r} has no limit {name!r}; it has: {have}")
@@ -153,7 +162,7 @@ async def change(store: Store, task: str, name: str, new: Change | None) -> Effe
         except Conflict:
             continue
         tell_change(store, task)
-        return Effective(task, found.declared, changes, merged)
+        return Effective(task, found.declared, changes, merged, found.version + 1)
     raise Conflict(f"the limits of {task} are being changed by others all the time; try again")
 
 
@@ -195,8 +204,8 @@ def _packed(limits: Limits) -> bytes:
     return msgspec.json.encode(rows)
 
 
-def _effective(task: str, value: bytes, changes: dict[str, Change]) -> Effective:
-    return _merged(task, _named(_declared(task, value)), changes)
+def _effective(task: str, value: bytes, changes: dict[str, Change], version: int) -> Effective:
+    return msgspec.structs.replace(_merged(task, _named(_declared(task, value)), changes), version=version)
 
 
 def _declared(task: str, value: bytes) -> tuple[Declared, ...]:

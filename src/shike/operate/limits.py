@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from shike.errors import BadInput
+from shike.errors import BadInput, NotFound
 from shike.limit import rows
 from shike.limit.bounds import GATES_FOUND_MAX, WAITING_COUNTED, WHO_CHARS_MAX
 from shike.limit.deciding import Head, View, decide, permits_of
@@ -38,6 +38,7 @@ class LimitFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     declared: dict[str, Any] = {}  # what the code says, where that is another
     changed_by: str = ""
     changed_at: datetime | None = None
+    version: int = 0  # of all limits of the task: grows with each change
 
 
 class KeyFacts(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,17 +90,29 @@ async def keys(store: Store, task: str, values: Mapping[str, Any] | None = None)
     return [found[permit] for permit in sorted(found)]
 
 
-async def set_limit(store: Store, task: str, name: str, numbers: Mapping[str, Any], who: str = "") -> LimitFacts:
+async def find(store: Store, task: str, name: str) -> LimitFacts:
+    """One limit. Raises `NotFound`."""
+    found = await listing(store, task)
+    for one in found:
+        if one.name == name:
+            return one
+    have = f"it has: {', '.join(one.name for one in found)}" if found else "it has declared none"
+    raise NotFound(f"task {task!r} has no limit {name!r}; {have}")
+
+
+async def set_limit(
+    store: Store, task: str, name: str, numbers: Mapping[str, Any], who: str = "", *, expect: int | None = None
+) -> LimitFacts:
     """Change a limit for the whole cluster, at once, until it is reset: `set_limit(store, "mail.send",
-    "concurrency:tenant", {"cap": 8})`. Raises `NotFound` or `BadLimit`; a cap that is lowered takes nothing from runs
-    that hold a permit."""
+    "concurrency:tenant", {"cap": 8})`. Raises `NotFound`, `BadLimit`, or `Conflict` where `LimitFacts.version` is not
+    `expect` any more. A cap that is lowered takes nothing from runs that hold a permit."""
     check_who(who)
     if not numbers:
         raise BadInput("say what to set: cap=8, rate=100/m, burst=20, …")
     if "by" in numbers:
         raise BadInput("what a limit goes by stands in the code: runs that wait do so by that key")
     now = await store.now()
-    return _one(await rows.change(store, task, name, Change(dict(numbers), who, now)), name)
+    return _one(await rows.change(store, task, name, Change(dict(numbers), who, now), expect), name)
 
 
 def check_who(who: object) -> None:
@@ -108,9 +121,9 @@ def check_who(who: object) -> None:
         raise BadInput(f"who={who!r:.40}: a text of at most {WHO_CHARS_MAX} characters; empty: nobody says")
 
 
-async def reset(store: Store, task: str, name: str) -> LimitFacts:
-    """What the code says holds again."""
-    return _one(await rows.change(store, task, name, None), name)
+async def reset(store: Store, task: str, name: str, *, expect: int | None = None) -> LimitFacts:
+    """What the code says holds again. Raises as `set_limit`."""
+    return _one(await rows.change(store, task, name, None, expect), name)
 
 
 async def why_limited(store: Store, live: Live) -> WhyLimited | None:
@@ -236,4 +249,5 @@ def _facts(limits: Effective, old: Named, new: Named) -> LimitFacts:
         declared=rows.numbers_of(old.limit) if change else {},
         changed_by=change.who if change else "",
         changed_at=instant(change.at) if change else None,
+        version=limits.version,
     )

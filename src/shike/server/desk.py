@@ -15,8 +15,8 @@ from shike.server.console.live import Live
 from shike.server.console.signins import SignIns
 from shike.server.grants import Grants
 from shike.server.keys import Keys
-from shike.server.limits import Meters
 from shike.server.log import Log
+from shike.server.meters import Meters
 from shike.store.base import Store
 from shike.store.codec import Codec, Plain
 

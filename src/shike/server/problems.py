@@ -79,7 +79,7 @@ def problem_of(error: errors.ShikeError) -> Problem:
                 title=TITLES[status],
                 status=status,
                 detail=str(error),
-                field=getattr(error, "field", ""),
+                field=getattr(error, "field", "arguments" if isinstance(error, errors.BadArguments) else ""),
                 needed=getattr(error, "needed", ""),
                 etag=getattr(error, "etag", ""),
                 limit=getattr(error, "limit", 0),

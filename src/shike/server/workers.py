@@ -32,6 +32,7 @@ from shike.server.paging import number_of
 from shike.server.roles import Access, Role
 from shike.server.routes import API, Logged, Route, Rule
 from shike.server.shapes import NewAcks, NewBeat, NewClaim, NewWorker, Progress
+from shike.server.turnback import without_strays
 from shike.store.hints import Hint, HintKind
 from shike.store.verbs import Answer, Batch, Beat, Claim, Claimed, NewSession, Want
 from shike.task import check_name, check_queue
@@ -188,12 +189,13 @@ def _claim(ask: Ask[NewClaim, Nothing]) -> Claim:
 
 async def _grant(ask: Ask[Any, Any], request: Claim) -> Batch:
     """A batch: of the worker's own lanes, where a router put something, else of the shared ones; without those that
-    must not start any more: these are settled here, as any worker would. A claim that granted nothing used up no
-    number."""
+    must not start any more, or have to wait for their limits: these are settled here, as any worker would. A claim that
+    granted nothing used up no number."""
     own = tuple([Want(lane_of_worker(want.queue, request.session), want.count, want.count) for want in request.wants])
     batch = await ask.desk.store.claim(msgspec.structs.replace(request, wants=own))
     if not batch.runs:
         batch = await ask.desk.store.claim(request)
+    batch = await without_strays(ask, request.session, batch)
     late = {one.run.id: words for one in batch.runs if (words := settle.refusal(one, batch.now))}
     if not late:
         return batch
