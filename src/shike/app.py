@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shike.graph import Graph
     from shike.hosted import Hosted
     from shike.limit.kind import Limit
+    from shike.limiting import Limiting
     from shike.scheduler.duty import Alarming, Duty
     from shike.waiting import Waiting
 
@@ -270,6 +271,13 @@ class Shike:
         from shike.waiting import Waiting  # most programs need none of it
 
         return Waiting(self.client)
+
+    @property
+    def limits(self) -> Limiting:
+        """Limits over the cluster: what holds, who has it, who waits; other numbers; keeping runs from beginning."""
+        from shike.limiting import Limiting  # most programs need none of it
+
+        return Limiting(self.client)
 
     def broadcast(self, call: Call[R], *, on_gone: OnGone | str = OnGone.FAILOVER) -> Handles[R]:
         """A run of this call for each worker that is there, told by `current().shard`. `on_gone`: what if its worker is

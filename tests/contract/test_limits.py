@@ -14,13 +14,13 @@ from shike.bounds import GATE_LOOK_RUNS
 from shike.clock import MICROS
 from shike.errors import BadInput
 from shike.limit import rows
+from shike.limit import shown as operating
+from shike.limit import striking as strikes
 from shike.limit.declared import Limits, named
 from shike.limit.gates import Gate, gate_of, permit_of, read, shard_of
 from shike.limit.kind import Limit
 from shike.limit.rows import Change, declare, declare_none, effective
 from shike.model import RECORD_VERSION, Run, State
-from shike.operate import limits as operating
-from shike.operate import strikes
 from shike.scheduler.admission import Admission
 from shike.store.children import gate_of as graph_gate
 from shike.store.guards import Entry

@@ -7,15 +7,17 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
+from shike import Concurrency, Key, Shike
 from shike.server.roles import Role
 from shike.server.serving import Front, bound
 from shike.server.table import markdown
 from shike.server.web import build
 from tests import bounded
-from tests.api.house import House, visit
+from tests.api.house import House, shop, visit
 
 PAGE = Path(__file__).parents[2] / "docs" / "rest.md"
 MARK = "--8<-- "
@@ -38,6 +40,16 @@ def session() -> list[tuple[str, list[str]]]:
 def fits(said: str, told: str) -> bool:
     pattern = ".*".join(map(re.escape, told.split(ANY)))
     return re.fullmatch(pattern, said.strip(), re.DOTALL) is not None
+
+
+def limited() -> Shike:
+    """The shop, and a task with a limit."""
+    app = shop()
+
+    @app.task(name="send", limits=[Concurrency(2)])
+    async def send(tenant: Annotated[str, Key]) -> None: ...
+
+    return app
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
@@ -69,7 +81,7 @@ def test_every_command_of_the_page_answers_as_it_says(tmp_path: Path) -> None:
         ]
         assert wrong == [] and len(said) == len(steps) + 1
 
-    visit(story)
+    visit(story, limited())
 
 
 def test_the_table_of_the_page_is_that_of_the_server() -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from shike import Concurrency, Cooldown, Debounce, FairShare, Key, Rate, Shike
 from shike.errors import BadLimit, NotFound
+from shike.limit import shown as operating
+from shike.limit import striking as strikes
 from shike.model import Ended, Live, State
 from shike.operate import explain as explaining
-from shike.operate import limits as operating
 from shike.operate import runs as operating_runs
-from shike.operate import strikes
 from shike.testing import Harness, harness
 
 

@@ -11,8 +11,8 @@ from shike.cli import output
 from shike.cli.root import FINE
 from shike.cli.where import ANYWHERE, Where, at_desk
 from shike.errors import BadInput
-from shike.operate import limits
-from shike.operate.limits import KeyFacts, LimitFacts
+from shike.limit import shown as limits
+from shike.limit.shown import KeyFacts, LimitFacts
 
 app = App(name="limits", help="List, show and change what limits the runs of tasks.")
 

@@ -11,10 +11,16 @@ from shike.cli import output
 from shike.cli.root import FINE
 from shike.cli.where import ANYWHERE, Desk, Where, at_desk
 from shike.clock import to_datetime
-from shike.limit.strikes import Strike
-from shike.operate import strikes
+from shike.limit import striking as strikes
+from shike.limit.strikes import Deed, Strike
 from shike.operate.facts import instant
 from shike.trigger.duration import parse_duration
+
+BECOMES = {
+    Deed.HOLD: "held until it is over, and begun then, are runs with",
+    Deed.SKIP: "skipped, when they would begin, are runs with",
+    Deed.CANCEL: "cancelled, when they would begin, are runs with",
+}
 
 app = App(name="strikes", help="Keep runs from beginning that a predicate picks, and let them begin again.")
 
@@ -42,7 +48,7 @@ def add(
     if where.json:
         output.as_json({"strike": strike})
     else:
-        print(f"strike {strike.id}: runs with {strike.predicate} are told to {strike.deed}")
+        print(f"strike {strike.id}: {BECOMES[strike.deed]} {strike.predicate}")
     return FINE
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Final
 
 from shike.clock import MICROS
 from shike.errors import BadInput, BadLimit
 from shike.limit.bounds import LENGTH_SECONDS_MAX, TOKENS_MAX
 from shike.trigger.duration import Duration, parse_duration
+
+COUNT_DIGITS_MAX: Final = len(str(TOKENS_MAX))
 
 
 def micros_of(limit: str, name: str, length: Duration) -> int:
@@ -29,10 +32,8 @@ def rate_of(text: str) -> tuple[int, int]:
 @lru_cache(maxsize=1024)
 def _rate_of(text: str) -> tuple[int, int]:
     count, slash, period = text.partition("/")
-    try:
-        number = int(count.strip())
-    except ValueError:
-        number = 0
+    count = count.strip()
+    number = int(count) if count.isascii() and count.isdigit() and len(count) <= COUNT_DIGITS_MAX else 0
     if not slash or not 1 <= number <= TOKENS_MAX:
         raise BadLimit(
             f"rate: {text!r:.40} is no rate; write a count from 1 to {TOKENS_MAX:,} and a period, as in 100/m or 5/10s",

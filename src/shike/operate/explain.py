@@ -12,10 +12,10 @@ from shike.clock import Clock
 from shike.counted import counted
 from shike.errors import BadInput
 from shike.lanes import is_hall
+from shike.limit.shown import why_limited
 from shike.model import Attempt, Ended, Live, Options, Route, Run, State
 from shike.operate.facts import instant
 from shike.operate.graphs import waits
-from shike.operate.limits import why_limited
 from shike.operate.runs import find
 from shike.route.bounds import SNAPSHOTS_KEPT
 from shike.route.chooser import candidates

@@ -9,11 +9,12 @@ from msgspec import Meta, Struct
 
 from shike.bounds import NAME_CHARS_MAX
 from shike.errors import BadInput, BadPredicate, BadTime, Conflict, PreconditionFailed
+from shike.limit import shown as limits
+from shike.limit import striking as strikes
 from shike.limit.bounds import PREDICATE_CHARS_MAX
+from shike.limit.shown import KeyFacts, LimitFacts
 from shike.limit.strikes import Deed, Strike
-from shike.operate import limits, strikes
 from shike.operate.facts import instant
-from shike.operate.limits import KeyFacts, LimitFacts
 from shike.server import reading
 from shike.server.ask import Ask, Nothing, Reply, etag_of
 from shike.server.roles import Role

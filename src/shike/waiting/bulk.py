@@ -104,6 +104,8 @@ async def _make(store: Store, which: Which, make: Making) -> Outcome:
 
 async def _pages(store: Store, which: Which) -> AsyncIterator[list[Live]]:
     """The newest first. A change moves no run to another id, so each is met once."""
+    if not isinstance(which, Which):
+        raise BadInput(f"{which!r:.60} does not say which runs: give Which(task='…')")
     states = which.states or WAITS
     wanted = RunFilter(
         states=states, task=which.task, queue=which.queue, schedule=which.schedule, key=which.key, limit=PAGE_RUNS

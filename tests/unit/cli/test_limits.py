@@ -8,7 +8,7 @@ import pytest
 
 from shike import Shike
 from shike.cli.limits import row_of
-from shike.operate.limits import KeyFacts
+from shike.limit.shown import KeyFacts
 from tests.unit.cli.conftest import Shell
 
 MAIL = """

@@ -8,14 +8,13 @@ import msgspec
 import pytest
 
 from shike import Concurrency, Cooldown, Debounce, FairShare, Key, Rate, Shike
-from shike.errors import BadArguments, BadInput, BadLimit, GraphError, TooLarge
+from shike.errors import BadArguments, BadInput, BadLimit, TooLarge
 from shike.limit.declared import limits_of
 from shike.limit.gates import read
 from shike.model import Options, Overlap, Run
 from shike.scheduler.moments import gate_of
 from shike.store.codec import Plain
 from shike.store.memory import MemoryStore
-from tests import bounded
 
 
 def app() -> Shike:
@@ -82,6 +81,9 @@ def test_a_key_is_what_json_says_it_is() -> None:
         (lambda: Concurrency(10_001), "from 1 to 10,000"),
         (lambda: Rate("0/s"), "no rate"),
         (lambda: Rate("10"), "no rate"),
+        (lambda: Rate("1_0/s"), "no rate"),
+        (lambda: Rate("+5/s"), "no rate"),
+        (lambda: Rate("٣/s"), "no rate"),
         (lambda: Rate({}), "no rate"),  # type: ignore[arg-type]
         (lambda: Rate("10/fortnight"), "the period"),
         (lambda: Rate("10/s", burst=2, cost=3), "none could ever begin"),
@@ -165,19 +167,3 @@ def test_runs_of_a_schedule_wait_for_the_limits_of_their_task() -> None:
     assert gate_of(schedule) == 'limit/["send",{"tenant":"acme"}]'
     with pytest.raises(BadInput, match="leave out overlap"):
         made.schedule(send.bind("acme"), every="10s", name="two", overlap=Overlap.SKIP)
-
-
-def test_a_limited_task_in_a_graph_is_refused() -> None:
-    made = app()
-
-    @made.task(limits=[Concurrency(1)])
-    async def send() -> None: ...
-
-    async def story() -> None:
-        graph = made.graph()
-        graph.add(send.bind())
-        with pytest.raises(GraphError, match="has limits"):
-            await graph.submit()
-        await made.client.close()
-
-    bounded.run(story())

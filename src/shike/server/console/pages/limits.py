@@ -10,9 +10,10 @@ from msgspec import Meta, Struct
 from shike.bounds import NAME_CHARS_MAX
 from shike.clock import to_datetime
 from shike.errors import BadField, BadInput
+from shike.limit import shown as limits
+from shike.limit import striking as strikes
 from shike.limit.bounds import NAME_CHARS_MAX as LIMIT_CHARS_MAX
 from shike.limit.strikes import Deed
-from shike.operate import limits, strikes
 from shike.server import reading
 from shike.server.ask import Ask, Nothing, Reply
 from shike.server.console.page import Page, done, shown

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from shike.clock import to_datetime
 from shike.errors import BadInput, NotFound
 from shike.limit import rows
 from shike.limit.bounds import GATES_FOUND_MAX, WAITING_COUNTED, WHO_CHARS_MAX
@@ -16,8 +17,7 @@ from shike.limit.declared import Named
 from shike.limit.gates import Gate, gate_of, in_words, is_limit_gate, read, shard_of
 from shike.limit.rows import Change, Effective
 from shike.limit.strikes import Strikes, arguments_of, listed
-from shike.model import Live, State
-from shike.operate.facts import instant
+from shike.model import NEVER, Live, State
 from shike.store.base import RunFilter, Store
 from shike.store.children import UNTIL_FREED
 
@@ -134,11 +134,11 @@ async def why_limited(store: Store, live: Live) -> WhyLimited | None:
         args = arguments_of(live.run.args) | (gate.values if gate is not None else {})
         strike = Strikes(await listed(store)).on(live.run, args, now)
         if strike is not None:
-            return WhyLimited(words=strike.words(), again_at=instant(strike.until))
+            return WhyLimited(words=strike.words(), again_at=_instant(strike.until))
     if gate is None or live.run_at == UNTIL_FREED:
         return None
     if live.run_at > now:
-        return WhyLimited(words="its moment has not come; then it asks for its limits", again_at=instant(live.run_at))
+        return WhyLimited(words="its moment has not come; then it asks for its limits", again_at=_instant(live.run_at))
     limits = (await rows.effective(store, gate.task)).get(gate.task)
     if limits is None:
         return WhyLimited(words=f"no program that has task {gate.task} has told its limits yet: is a worker started?")
@@ -148,7 +148,7 @@ async def why_limited(store: Store, live: Live) -> WhyLimited | None:
     holders = await store.holders(permit) if permit else []
     turn = f"; {before}{'+' if before >= WAITING_COUNTED else ''} wait before it" if before else ""
     return WhyLimited(
-        words=words + turn, limit=name, key=in_words(gate.values), holders=_told(holders), again_at=instant(at)
+        words=words + turn, limit=name, key=in_words(gate.values), holders=_told(holders), again_at=_instant(at)
     )
 
 
@@ -248,6 +248,10 @@ def _facts(limits: Effective, old: Named, new: Named) -> LimitFacts:
         numbers=rows.numbers_of(new.limit),
         declared=rows.numbers_of(old.limit) if change else {},
         changed_by=change.who if change else "",
-        changed_at=instant(change.at) if change else None,
+        changed_at=_instant(change.at) if change else None,
         version=limits.version,
     )
+
+
+def _instant(micros: int) -> datetime | None:
+    return None if micros == NEVER else to_datetime(micros)

@@ -11,8 +11,8 @@ from shike.clock import to_micros
 from shike.errors import BadInput, BadTime, NotFound
 from shike.limit.bounds import STRIKES_MAX
 from shike.limit.predicate import parse
+from shike.limit.shown import check_who
 from shike.limit.strikes import STRIKES, Deed, Strike, listed
-from shike.operate.limits import check_who
 from shike.store.base import Store
 from shike.store.hints import Hint, HintKind
 from shike.task import member
