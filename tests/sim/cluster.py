@@ -102,7 +102,6 @@ class Cluster:
         crew = [(f"node-{n}", process(breed, tasks, SLOTS, scheduler=True, worker=False)) for n in range(nodes)]
         crew += [(f"worker-{n}", process(breed, tasks, SLOTS, scheduler=False, worker=True)) for n in range(workers)]
         crew += [(f"all-{n}", process(breed, tasks, SLOTS, scheduler=True, worker=True)) for n in range(both)]
-        self._hosts: dict[str, Machine] = {}
         self.crew = [self._machine(name, main) for name, main in crew]
         self.guests = [self._machine(f"client-{n}", self.clients.main) for n in range(2)]
         self.guests.append(self._machine("operator", self.operator.main))
@@ -122,9 +121,7 @@ class Cluster:
         return Random(self._dice.getrandbits(64))
 
     def _machine(self, name: str, main: Main, dice: Random | None = None) -> Machine:
-        dice = dice or self._own_dice()
-        self._hosts[name] = Machine(name, main, self.loop, self._door, self.store_clock.epoch, dice)
-        return self._hosts[name]
+        return Machine(name, main, self.loop, self._door, self.store_clock.epoch, dice or self._own_dice())
 
     def _door(self, process: Process, dice: Random) -> FaultyStore:
         return FaultyStore(
@@ -278,8 +275,8 @@ class Cluster:
     def _lives(self, session: str) -> bool:
         """Paused or cut off, it lives."""
         name = self.watch.sessions.get(session)
-        machine = self._hosts.get(name.partition(".")[0]) if name is not None else None
-        return machine is not None and machine.process is not None and machine.process.name == name
+        machines = (*self.crew, *self.guests)
+        return any(machine.process is not None and machine.process.name == name for machine in machines)
 
     # ------------------------------------------------------------ judgement
 

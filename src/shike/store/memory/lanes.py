@@ -69,10 +69,10 @@ class Lane:
         """The first so many runs, in order, whenever they are eligible. Costs what it returns."""
         found: list[Live] = []
         looked_at: dict[int, None] = {}
-        while len(found) < count and self._numbers:
+        while len(found) < count and self.first() is not None:
             number = heappop(self._numbers)
-            page = self._pages.get(number)
-            if page is not None and number not in looked_at:  # a page that came back is named twice
+            if number not in looked_at:  # a page that came back is named twice
+                page = self._pages[number]
                 found += page.open().firsts(count - len(found))
                 looked_at[number] = None
         for number in looked_at:
@@ -156,11 +156,9 @@ class Lanes:
         self.by_queue[name_of(live)][live.band].remove(live)
 
     def all(self) -> Iterator[tuple[str, Lane]]:
-        """Those in which something stands."""
         for queue, bands in self.by_queue.items():
             for lane in bands.values():
-                if lane:
-                    yield queue, lane
+                yield queue, lane
 
     def tidy(self) -> None:
         """Let go of queues that nothing stands in: their names may never come back."""

@@ -33,8 +33,6 @@ class News:
 
     def take(self) -> list[Hint]:
         """All of it, once."""
-        if not any((self._due, self._gated, self._freed, self._other, self.ended, self.cancelled)):
-            return []
         hints = [Hint(HintKind.DUE, queue, run_at) for queue, run_at in self._due]
         hints += [Hint(HintKind.GATED, at=at, name=gate) for gate, at in self._gated]
         hints += [Hint(HintKind.FREED, name=gate) for gate in self._freed]
@@ -43,7 +41,8 @@ class News:
             hints.append(Hint(HintKind.ENDED, run_ids=tuple(self.ended)))
         if self.cancelled:
             hints.append(Hint(HintKind.CANCEL, run_ids=tuple(self.cancelled)))
-        self.clear()
+        if hints:
+            self.clear()
         return hints
 
     def clear(self) -> None:

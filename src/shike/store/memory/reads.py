@@ -60,8 +60,6 @@ def due(tables: Tables, low: int, high: int, after: int, until: int, limit: int)
     ahead: set[tuple[int, str]] = set()
     for lanes in (tables.lanes, tables.suspects):
         for queue, lane in lanes.all():
-            if not _reaches(lane, until):
-                continue
             first = _first(lane, after, min(until, now), mine)
             if first is not None:
                 overdue[queue] = min(first.run_at, overdue.get(queue, first.run_at))
@@ -76,12 +74,6 @@ def _within(tables: Tables, low: int, high: int) -> Callable[[Live], bool]:
     if low <= 0 and high >= tables.virtual_buckets - 1:
         return lambda row: True
     return lambda row: low <= tables.bucket_of(row.run.id) <= high
-
-
-def _reaches(lane: Lane, until: int) -> bool:
-    """Whether anything in it is eligible by then: most lanes and gates need no further look."""
-    first = lane.first()
-    return first is not None and first.run_at <= until
 
 
 def _first(lane: Lane, after: int, until: int, mine: Callable[[Live], bool]) -> Live | None:
@@ -104,8 +96,6 @@ def gated(tables: Tables, low: int, high: int, after: int, until: int, limit: in
     mine = _within(tables, low, high)
     found: list[Live] = []
     for gate in tables.gates.by_key.values():
-        if not _reaches(gate.waiters, until):
-            continue
         first = _first(gate.waiters, after, min(until, now), mine)
         if first is not None:
             found.append(first)
