@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,22 +79,15 @@ class Site:
     def timetable(self) -> list[TimetableRow]:
         return list(self.ask(lambda store: store.timetable("default/ticks", 0, 1 << 62)))
 
-    def until(self, what: Callable[[], object], why: str) -> None:
+    def until(self, what: Callable[[], object], why: str, patience: float = PATIENCE) -> None:
         """Wait for something to become true."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while not what():
             assert time.monotonic() < deadline, f"{why}\n{(self.folder / 'log').read_text()[-3_000:]}"
             time.sleep(0.02)
 
     def up(self, *processes: Any) -> None:
         self.until(lambda: all(self.session_of(one) for one in processes), "a process did not join")
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    made.close()
 
 
 def test_a_killed_worker_loses_nothing_and_repeats_no_more_than_it_held(site: Site) -> None:

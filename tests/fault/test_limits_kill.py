@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
-
 from shike.limit.gates import permit_of
 from shike.model import State
 from tests import bounded
 from tests.fault.test_kill import Site
 
-CAP, RUNS = 2, 10
 PATIENCE = 90.0  # seconds after which it is stuck, however busy the machine
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    made.close()
-
-
-def until(what: Callable[[], object], why: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, why
-        time.sleep(0.05)
+CAP, RUNS = 2, 10
 
 
 def test_permits_of_a_killed_worker_are_held_by_its_runs_and_come_back_with_their_ends(site: Site) -> None:
@@ -36,10 +16,10 @@ def test_permits_of_a_killed_worker_are_held_by_its_runs_and_come_back_with_thei
     site.start("node")
     victim = site.start("worker", slots=CAP)
     ids = site.submit("limited", [{"n": n, "seconds": 0.3} for n in range(RUNS)])
-    until(lambda: site.notes("begin"), "nothing was let in")
+    site.until(lambda: site.notes("begin"), "nothing was let in", PATIENCE)
     bounded.killed(victim)
     site.start("worker", slots=10)
-    until(lambda: all(site.ended(one) for one in ids), "permits did not come back")
+    site.until(lambda: all(site.ended(one) for one in ids), "permits did not come back", PATIENCE)
     for run_id in ids:
         ended = site.ended(run_id)
         assert ended is not None and ended.state is State.SUCCESS

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from shike.clock import SystemClock
 from shike.limit.slots import permit_at
@@ -20,22 +16,8 @@ from shike.store.base import Store
 from tests import bounded
 from tests.fault.test_kill import Site
 
-SLOTS, HOARDERS, MINE = 3, 6, range(100, 104)
 PATIENCE = 90.0  # seconds after which it is stuck, however busy the machine
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    made = Site(tmp_path)
-    yield made
-    made.close()
-
-
-def until(what: Callable[[], object], why: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, why
-        time.sleep(0.05)
+SLOTS, HOARDERS, MINE = 3, 6, range(100, 104)
 
 
 async def reserve_one(store: Store, journal_url: str, app: Any) -> int:
@@ -55,17 +37,21 @@ def test_a_reserved_slot_is_there_whoever_hoards_the_others_and_whoever_is_kille
     site.ask(lambda store: reserve_one(store, f"sqlite:///{site.folder}/pool.db", site.app))
     node, victim = site.start("node"), site.start("worker")
     hoarders = site.submit("hoard", [{"n": n} for n in range(HOARDERS)])
-    until(lambda: site.notes_file.exists() and len(site.notes("begin")) == SLOTS - 1, "the free slots are not used")
+    site.until(
+        lambda: site.notes_file.exists() and len(site.notes("begin")) == SLOTS - 1,
+        "the free slots are not used",
+        PATIENCE,
+    )
     first, *others = site.submit("slotted", [{"tenant": "acme", "n": n, "seconds": 0.2} for n in MINE])
-    until(lambda: site.ended(first), "the reserved slot is not there")
+    site.until(lambda: site.ended(first), "the reserved slot is not there", PATIENCE)
     bounded.killed(victim)
     bounded.killed(node)
     site.start("node")
     site.start("worker")
-    until(lambda: all(site.ended(one) for one in others), "the reserved slot is not there any more")
+    site.until(lambda: all(site.ended(one) for one in others), "the reserved slot is not there any more", PATIENCE)
     assert site.notes("end") and not any(n in range(HOARDERS) for n, *_ in site.notes("end"))
     Path(f"{site.notes_file}.go").touch()
-    until(lambda: all(site.ended(one) for one in hoarders), "slots did not come back")
+    site.until(lambda: all(site.ended(one) for one in hoarders), "slots did not come back", PATIENCE)
     for run_id in (*hoarders, first, *others):
         ended = site.ended(run_id)
         assert ended is not None and ended.state is State.SUCCESS

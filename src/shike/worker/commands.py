@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 from typing import Any
 
-from shike.bounds import COMMANDS_MAX, KILL_GRACE_SECONDS
-from shike.errors import BadArguments, BadSetting, CommandFailed, UnsupportedExecutor
+from shike.bounds import KILL_GRACE_SECONDS
+from shike.errors import BadArguments, CommandFailed, UnsupportedExecutor
 from shike.model import Executor
 from shike.worker.command import Command, account, command_of, environment
 from shike.worker.executor import Call
 from shike.worker.process_group import ProcessGroup, ending
-from shike.worker.tail import Tail
+from shike.worker.programs import ProgramPool
 
 log = logging.getLogger("shike.worker")
 
 NOT_FOUND_STATUS = 127  # as a shell says it
 NOT_STARTED_STATUS = 126
-LAST_WORDS_SECONDS = 0.5  # for the end of the output; a daemon that was left running may hold the pipe for ever
 
 
-class CommandPool:
+class CommandPool(ProgramPool):
     """Runs at most `size` programs at once, if the worker allows commands at all.
 
     The value of a call is `{"status": 0, "stdout": …, "stderr": …}`, of each stream the last COMMAND_TAIL_BYTES.
@@ -36,18 +33,10 @@ class CommandPool:
     """
 
     kind = Executor.COMMAND
-    abandoned = 0  # whatever runs here can be killed
 
     def __init__(self, size: int, allowed: bool, *, grace_seconds: float = KILL_GRACE_SECONDS) -> None:
-        if not 1 <= size <= COMMANDS_MAX:
-            raise BadSetting(f"a worker can run 1 to {COMMANDS_MAX} commands at once, not {size}")
-        self.size = size
+        super().__init__(size, "commands", grace_seconds)
         self._allowed = allowed
-        self._grace_seconds = grace_seconds
-        self._seats = asyncio.Semaphore(size)
-        self._calls: set[asyncio.Task[Any]] = set()
-        self._guard: Guard | None = None
-        self._closed = False
 
     async def run(self, call: Call) -> Any:
         """See `Pool.run`. Raises `UnsupportedExecutor` where commands are not allowed."""
@@ -56,74 +45,17 @@ class CommandPool:
                 f"task {call.definition.name!r} runs a program, which this worker does not allow; "
                 "allow commands for a worker of its own, on a queue that only trusted callers reach"
             )
-        if self._closed:
-            raise RuntimeError("this pool of commands is closed")
-        serving = asyncio.get_running_loop().create_task(self._serve(call), name="shike:command")
-        self._calls.add(serving)
-        serving.add_done_callback(self._calls.discard)
-        return await serving
-
-    async def close(self) -> None:
-        """See `Pool.close`. Programs that still run are stopped as if cancelled."""
-        self._closed = True
-        for serving in self._calls:
-            serving.cancel()
-        if self._calls:
-            await asyncio.wait(set(self._calls))
-        if self._guard is not None:
-            await self._guard.close()
-            self._guard = None
+        return await super().run(call)
 
     async def _serve(self, call: Call) -> dict[str, Any]:
         command = contextvars.Context().run(command_of, call)
         async with self._seats:
-            self._guard = self._guard or Guard()
-            group = _start(command, environment(command, call.context))
-            self._guard.watch(group)
-            stdout, stderr = Tail(group.stdout), Tail(group.stderr)
-            try:
-                await asyncio.wait([group.exited])
-                await asyncio.wait([stdout.ended, stderr.ended], timeout=LAST_WORDS_SECONDS)
-            except BaseException:
-                call.context.cancelled = call.context.cancelled or "stopped by the worker"
-                await group.stop(self._grace_seconds)
-                raise
-            finally:
-                stdout.close()
-                stderr.close()
-        return _value_of(command, group.exited.result(), stdout.text(), stderr.text())
-
-
-class Guard:
-    """The worker's end of `shike.worker.guardian`. Does what it can: no run fails for want of it."""
-
-    def __init__(self) -> None:
-        reading, self._pipe = os.pipe()
-        os.set_blocking(self._pipe, False)
-        try:
-            argv = [sys.executable, "-m", "shike.worker.guardian"]
-            self._group = ProcessGroup(argv, sweep=False, stdin=reading, stdout=subprocess.DEVNULL)
-        except BaseException:
-            os.close(self._pipe)
-            raise
-        finally:
-            os.close(reading)
-
-    def watch(self, group: ProcessGroup) -> None:
-        self._tell(f"+{group.pid}\n")
-        group.exited.add_done_callback(lambda _: self._tell(f"-{group.pid}\n"))
-
-    async def close(self) -> None:
-        os.close(self._pipe)
-        self._pipe = -1
-        if not await self._group.ends(KILL_GRACE_SECONDS):
-            await self._group.stop(0)
-
-    def _tell(self, line: str) -> None:
-        try:
-            os.write(self._pipe, line.encode())
-        except OSError as error:
-            log.warning("the guardian of commands does not listen (%s); killing this worker may leave some", error)
+            ended = await self._followed(
+                lambda: _start(command, environment(command, call.context)),
+                lambda group: group.stop(self._grace_seconds),
+                call.context,
+            )
+        return _value_of(command, *ended)
 
 
 def _start(command: Command, variables: dict[str, str]) -> ProcessGroup:

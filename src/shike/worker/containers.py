@@ -23,18 +23,18 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from shike.bounds import COMMANDS_MAX, KILL_GRACE_SECONDS
-from shike.errors import BadArguments, BadSetting, ContainerFailed, ContainerRefused, EngineMissing
+from shike.bounds import KILL_GRACE_SECONDS
+from shike.errors import BadArguments, ContainerFailed, ContainerRefused, EngineMissing
 from shike.ids import Entropy
 from shike.model import Executor
 from shike.store.base import Store
 from shike.store.opening import without_secrets
 from shike.worker.command import PREFIX
-from shike.worker.commands import LAST_WORDS_SECONDS, Guard
 from shike.worker.container import LABEL_PLACE, LABEL_RUN, Container, argv_of, check, name_of, older, variables
 from shike.worker.context import Context
 from shike.worker.executor import Call
 from shike.worker.process_group import ProcessGroup, ending
+from shike.worker.programs import LAST_WORDS_SECONDS, ProgramPool
 from shike.worker.tail import Tail
 
 log = logging.getLogger("shike.worker")
@@ -44,7 +44,7 @@ ENGINE_FAILED: Final = 125
 NOT_TO_BE_RUN: Final = frozenset({126, 127})
 
 
-class ContainerPool:
+class ContainerPool(ProgramPool):
     """Runs at most `size` containers at once, by an engine: `docker`, `podman`, or another that takes their options.
 
     A container has the name of its attempt and lease. Before one is started, those of earlier leases of the same run
@@ -54,19 +54,11 @@ class ContainerPool:
     """
 
     kind = Executor.CONTAINER
-    abandoned = 0  # whatever runs here can be killed
 
     def __init__(self, size: int, engine: str, *, grace_seconds: float = KILL_GRACE_SECONDS) -> None:
-        if not 1 <= size <= COMMANDS_MAX:
-            raise BadSetting(f"a worker can run 1 to {COMMANDS_MAX} containers at once, not {size}")
-        self.size = size
+        super().__init__(size, "containers", grace_seconds)
         self._engine = engine
-        self._grace_seconds = grace_seconds
         self._place = "0"  # of no store: in tests
-        self._seats = asyncio.Semaphore(size)
-        self._calls: set[asyncio.Task[Any]] = set()
-        self._guard: Guard | None = None
-        self._closed = False
 
     def attach(self, store: Store, entropy: Entropy) -> None:
         """See `Attached`: run ids are a store's own, and an engine may serve workers of several."""
@@ -75,23 +67,7 @@ class ContainerPool:
 
     async def run(self, call: Call) -> Any:
         """See `Pool.run`. Raises `ContainerFailed`, `ContainerRefused`, `EngineMissing`, `BadArguments`."""
-        if self._closed:
-            raise RuntimeError("this pool of containers is closed")
-        serving = asyncio.get_running_loop().create_task(self._serve(call), name="shike:container")
-        self._calls.add(serving)
-        serving.add_done_callback(self._calls.discard)
-        return await serving
-
-    async def close(self) -> None:
-        """See `Pool.close`. Containers that still run are stopped as if cancelled."""
-        self._closed = True
-        for serving in self._calls:
-            serving.cancel()
-        if self._calls:
-            await asyncio.wait(set(self._calls))
-        if self._guard is not None:
-            await self._guard.close()
-            self._guard = None
+        return await super().run(call)
 
     async def _serve(self, call: Call) -> dict[str, Any]:
         wanted, context = contextvars.Context().run(_wanted, call), call.context
@@ -100,22 +76,13 @@ class ContainerPool:
             engine = self._found()
             await self._end_older(engine, context)
             with _kept(variables(wanted, context)) as env_file:
-                group = _started(argv_of(engine, name, self._place, wanted, context, env_file))
-                self._guard = self._guard or Guard()
-                self._guard.watch(group)
-                heard = _Log(context)
-                stdout, stderr = Tail(group.stdout, heard), Tail(group.stderr, heard)
-                try:
-                    await asyncio.wait([group.exited])
-                    await asyncio.wait([stdout.ended, stderr.ended], timeout=LAST_WORDS_SECONDS)
-                except BaseException:
-                    context.cancelled = context.cancelled or "stopped by the worker"
-                    await _whole(self._end(engine, name, group))
-                    raise
-                finally:
-                    stdout.close()
-                    stderr.close()
-        return _value_of(wanted, group.exited.result(), stdout.text(), stderr.text())
+                ended = await self._followed(
+                    lambda: _started(argv_of(engine, name, self._place, wanted, context, env_file)),
+                    lambda group: _whole(self._end(engine, name, group)),
+                    context,
+                    _Log(context),
+                )
+        return _value_of(wanted, *ended)
 
     def _found(self) -> str:
         engine = shutil.which(self._engine)
