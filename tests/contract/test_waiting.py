@@ -137,6 +137,22 @@ async def test_what_was_let_in_goes_back_before_its_gate_and_its_permits_are_fre
     assert await world.move(first, State.SCHEDULED, guards=guards) is Answer.GUARDED
 
 
+async def test_a_run_that_changes_its_place_for_the_same_instant_is_counted_once(world: World) -> None:
+    """On Redis both places are in one slice, whose entries are void or not by the instant alone."""
+    session = await world.session()
+    instant, version = world.after(40), 1
+    (run,) = [await world.add(due_at=instant)]
+    other = await world.add(due_at=world.after(90))
+    for to, worker in ((State.ASSIGNED, session.id), (State.SCHEDULED, ""), (State.SCHEDULED, "")):
+        assert await world.move(run, to, worker=worker, version=version) is Answer.ACCEPTED
+        version += 1
+    world.clock.advance(41)
+    for _ in range(2):
+        counts = await world.store.counts()
+        assert (counts.eligible, counts.scheduled, sum(counts.by_queue.values())) == (1, 1, 2)
+    assert (await world.live(other)).state is State.SCHEDULED
+
+
 async def test_what_runs_or_failed_does_not_go_back_before_its_gate(world: World) -> None:
     await world.session()
     run_id = await world.add(gate=GATE)

@@ -118,10 +118,11 @@ local function promote_piece(number, most)
     ids[#ids + 1] = piece:sub(at, at + 7)
     entries[#entries + 1] = read('>d', piece, at + 8)
   end
-  local bodies, changes = pick(P .. ':run', ids), pick(P .. ':chg', ids)
+  local bodies, changes, done = pick(P .. ':run', ids), pick(P .. ':chg', ids), {}
   for place, id in ipairs(ids) do
     local c = bodies[place] and (changes[place] and unpack_change(changes[place]) or unchanged(bodies[place]))
-    if c and (c.run_at == entries[place] or not changes[place]) then
+    if c and not done[id] and (c.run_at == entries[place] or not changes[place]) then
+      done[id] = true -- it may stand here twice for one instant: it went to another lane, and to the same slice
       local queue = stands_of(bodies[place], c)
       mark_lane(queue, 0, c.band)
       call('ZADD', lane_key(queue, 0, c.band), text(entries[place]), id)
