@@ -50,6 +50,7 @@ class Buckets:
         self._read_at = float("-inf")
         self._alive: tuple[str, ...] = ()
         self._buckets: list[Bucket] = []
+        self._given: dict[int, int] = {}  # lowest virtual bucket → epoch of gifts whose answer is not known
         self.peers = Peers(store, clock)
         self.owned: dict[int, Bucket] = {}  # by their lowest virtual bucket; for what may be done with them: `in_hand`
         self.decision: Decision | None = None  # the newest
@@ -134,7 +135,7 @@ class Buckets:
         alive = self._alive = self._living()
         done = 0
         if session.id in alive:
-            for division in deeds(self._view(alive)):
+            for division in self._with_renewals(deeds(self._view(alive)), session.id):
                 done += await self._divide(division)
         if self._member.session is not session:
             return 0.0
@@ -184,8 +185,10 @@ class Buckets:
             new = await self._store.divide(division)
         except Conflict as error:
             log.info("buckets are looked at again: %s", error)
+            self._answered(division)
             self.look()
             return False
+        self._answered(division)
         low, high = new[0].low, new[-1].high
         others = [bucket for bucket in self._buckets if bucket.high < low or bucket.low > high]
         self._buckets = sorted([*others, *new], key=lambda bucket: bucket.low)
@@ -195,11 +198,30 @@ class Buckets:
         """Before a gift is sent: from its commit on they are another's, whether we hear of it or not."""
         given = {low for low, _ in division.old}
         self.owned = {low: bucket for low, bucket in self.owned.items() if low not in given}
+        self._given |= dict(division.old)
         self._read_at = float("-inf")
+
+    def _answered(self, division: Division) -> None:
+        for low, epoch in division.old:
+            if self._given.get(low) == epoch:
+                del self._given[low]
+
+    def _with_renewals(self, found: list[Division], own: str) -> list[Division]:
+        """A gift that nobody answered may still be on its way, though the bucket reads as ours. Where it is not to be
+        given any more it becomes ours again by a new epoch, which the gift does not know."""
+        touched = {low for division in found for low, _ in division.old}
+        return found + [
+            Division(session=own, owner=own, old=((one.low, one.epoch),), new=((one.low, one.high),))
+            for one in self._buckets
+            if one.owner == own and self._is_given(one) and one.low not in touched
+        ]
+
+    def _is_given(self, bucket: Bucket) -> bool:
+        return self._given.get(bucket.low) == bucket.epoch
 
     def _adopt(self) -> None:
         own = self._own()
-        mine = {bucket.low: bucket for bucket in self._buckets if own and bucket.owner == own}
+        mine = {one.low: one for one in self._buckets if own and one.owner == own and not self._is_given(one)}
         if mine != self.owned:
             self.owned = mine
             self._changed()

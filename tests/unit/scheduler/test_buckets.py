@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from unittest.mock import AsyncMock
+
+import pytest
 
 from shike.bounds import BUCKET_LEASE_SECONDS
+from shike.errors import Conflict, StoreUnavailable
 from shike.scheduler.buckets import HAND_OVER_SECONDS, Buckets
 from shike.scheduler.decision import DECISIONS, Decision, packed
 from shike.session import Member
@@ -155,5 +159,33 @@ def test_what_is_read_is_believed_in_the_same_instant() -> None:
         await world.store.divide(Division(session=me, owner=other, old=(old,), new=(new,)))
         await first.buckets._read_buckets()
         assert lost.low not in first.share and first.share
+
+    run(story)
+
+
+def test_a_gift_that_nobody_answered_does_nothing_when_it_arrives_late() -> None:
+    """P6: the bucket reads as ours, and the gift is still on its way: it is ours again by a new epoch only."""
+
+    async def story(world: World) -> None:
+        first, second = await nodes(world, "a", "b")
+        for one in (first, second):
+            one.role.cancel()
+        given = first.buckets.in_hand()[0]
+        gift = Division(
+            session=first.member.identity, owner=second.member.identity,
+            old=((given.low, given.epoch),), new=((given.low, given.high),),
+        )  # fmt: skip
+        divide, lost = world.store.divide, StoreUnavailable("no answer")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(world.store, "divide", AsyncMock(side_effect=lost))
+            with pytest.raises(StoreUnavailable):
+                await first.buckets._divide(gift)
+            await first.buckets._read_buckets()
+            assert given.low not in first.share, "it may be another's by the next instant"
+        await first.buckets._round()
+        assert given.low in first.share
+        with pytest.raises(Conflict):
+            await divide(gift)
+        assert given.low in first.share and not first.share & second.share
 
     run(story)
